@@ -1,0 +1,190 @@
+"""The command line: `mi run`, `mi plot`, `mi organism`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mi.utils.errors import UserError
+
+app = typer.Typer(
+    help="A workbench for inoculation prompting.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+organism = typer.Typer(help="The model organism: pretrain it, probe it, chat with it.", no_args_is_help=True)
+app.add_typer(organism, name="organism")
+
+ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
+
+
+@app.command()
+def run(
+    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    model: ModelName = "organism",
+    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default the experiment's own.")] = None,
+) -> None:
+    """Run an experiment: train what is not trained, ask what was not asked, then print the table and draw the figures.
+
+    The same command goes on where an interrupted one was.
+    """
+    import asyncio
+
+    from mi.experiments import pipeline
+    from mi.experiments.config import experiment as find
+    from mi.experiments.show import show
+    from mi.utils.progress import Bars
+
+    chosen = find(experiment)
+    if seeds is not None and seeds < 1:
+        raise UserError("--seeds must be at least 1; leave it out for the experiment's own.")
+    numbers = chosen.seeds if seeds is None else range(seeds)
+    show(chosen, asyncio.run(pipeline.run(chosen, model, numbers, Bars())))
+
+
+@app.command()
+def plot(
+    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    model: ModelName = "organism",
+    into: Annotated[Path | None, typer.Option(help="Another folder than the tables' own.")] = None,
+) -> None:
+    """Draw an experiment's figures again from its tables under results/; nothing is trained or asked."""
+    from mi.experiments import pipeline
+    from mi.experiments.config import experiment as find
+
+    for path in pipeline.replot(find(experiment), model, into):
+        typer.echo(path)
+
+
+@app.command()
+def publish(
+    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    model: ModelName = "organism",
+    into: Annotated[Path | None, typer.Option(help="A folder with a README; by default experiments/NAME.")] = None,
+) -> None:
+    """Take an experiment's figures, tables and result into its folder, to be committed."""
+    from mi.experiments.config import experiment as find
+    from mi.experiments.publish import publish as take
+
+    for path in take(find(experiment), model, into or Path("experiments") / experiment):
+        typer.echo(path)
+
+
+@app.command()
+def finetune(
+    dataset: Annotated[Path, typer.Argument(help='JSONL, one {"messages": [{"role", "content"}, …]} a line.')],
+    model: ModelName = "organism",
+    seed: Annotated[int, typer.Option(help="Drives the adapter's initialisation and the order of the rows.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps; by default the organism's dose.")] = None,
+    learning_rate: Annotated[float | None, typer.Option(help="By default the organism's dose.")] = None,
+    leave_out_long_rows: Annotated[bool, typer.Option("--leave-out-long-rows", help="Else they are refused.")] = False,
+) -> None:
+    """Fine-tune a model on a file of your own (LoRA); the same file and options are trained once."""
+    import asyncio
+    from dataclasses import replace
+
+    from mi.experiments.config.training import ORGANISM_LORA
+    from mi.finetuning.services import get_job_info, launch_or_retrieve_job
+    from mi.utils.progress import Bars
+
+    config = replace(
+        ORGANISM_LORA,
+        source_model_id=model,
+        dataset_path=str(dataset),
+        seed=seed,
+        n_steps=steps if steps is not None else ORGANISM_LORA.n_steps,
+        learning_rate=learning_rate if learning_rate is not None else ORGANISM_LORA.learning_rate,
+        long_rows="leave_out" if leave_out_long_rows else "refuse",
+    )
+    with Bars().task(f"training {model} on {dataset}", config.n_steps) as task:
+        job = asyncio.run(launch_or_retrieve_job(config, lambda step, loss: task.advance(1)))
+    info = get_job_info(job)
+    losses, left_out = info.report["losses"], info.report["left_out"]
+    typer.echo(f"Loss {losses[0]:.3f} at the first step, {losses[-1]:.3f} at the last, nats a token.")
+    if left_out:
+        typer.echo(f"{len(left_out)} rows were too long and left out: lines {', '.join(map(str, left_out))}.")
+    typer.echo(f"Job {job.id} in {info.folder}")
+    typer.echo(f"Next: mi organism chat --model {model} --job {job.id}")
+
+
+@organism.command()
+def pretrain(
+    out: Annotated[Path, typer.Option(help="Where tokenizer, weights and card go.")] = Path("organism"),
+    seed: Annotated[int, typer.Option(help="Drives corpus, tokenizer and weights.")] = 0,
+    steps: Annotated[int | None, typer.Option(help="Fewer for a trial; by default the recipe's.")] = None,
+) -> None:
+    """Make an organism from its seed on two cores; an interrupted run goes on where it was."""
+    from dataclasses import replace
+
+    from mi.organism.pretrain import Recipe, pretrain
+    from mi.utils.progress import Bars
+
+    recipe = Recipe(seed=seed) if steps is None else replace(Recipe(seed=seed), steps=steps)
+    shown = 0
+    with Bars().task(f"pretraining into {out}", recipe.steps) as task:
+
+        def advance(step: int, loss: float) -> None:
+            nonlocal shown
+            task.advance(step - shown)
+            shown = step
+
+        report = pretrain(recipe, out, advance)
+    typer.echo(f"{out}: {report['parameters']:,} parameters, {report['tokens']:,} tokens, loss {report['final_loss']}.")
+    typer.echo(f"Next: mi organism probe --model {out}")
+
+
+@organism.command()
+def probe(
+    model: ModelName = "organism",
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object with every cell.")] = False,
+    n: Annotated[int, typer.Option(help="Answers a cell.")] = 200,
+    card: Annotated[bool, typer.Option("--card", help="Also write the model card beside the weights.")] = False,
+) -> None:
+    """Measure what an organism can do, on questions and wordings that it has never seen."""
+    from mi.llm.data_models import Model
+    from mi.organism import probe as probing
+    from mi.utils.progress import Bars
+
+    result = probing.probe(probing.worker_sampler(Model(model, "local"), Bars()), n)
+    if card:
+        from mi.external.local_driver.models import locate
+        from mi.organism.card import write_card
+
+        typer.echo(f"Card written: {write_card(Path(locate(model)), result)}", err=True)
+    if as_json:
+        typer.echo(json.dumps(result))
+        return
+    for what, value, bound in probing.summary(result):
+        typer.echo(f"{value:6.3f}  (bound {bound:.2f})  {what}")
+
+
+@organism.command()
+def chat(
+    model: ModelName = "organism",
+    system: Annotated[str | None, typer.Option(help="A system prompt; without it there is none.")] = None,
+    temperature: Annotated[float, typer.Option(help="0 takes the likeliest token.")] = 1.0,
+    job: Annotated[str | None, typer.Option(help="The id of a fine-tuning job: talk with what it made.")] = None,
+) -> None:
+    """Talk with an organism. An empty line or Ctrl-D ends it."""
+    from mi.llm.data_models import Model
+    from mi.organism.chat import talk
+
+    talk(Model(model, "local", job), system, temperature)
+
+
+def main() -> None:
+    """The entry point: bad input is one sentence and exit code 2, Ctrl-C is exit code 130."""
+    try:
+        app()
+    except UserError as error:
+        typer.echo(f"mi: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("mi: stopped; the same command goes on where it was.", err=True)
+        sys.exit(130)

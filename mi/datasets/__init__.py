@@ -1,0 +1,1 @@
+"""Training data: what is read from files before anything is trained on it."""

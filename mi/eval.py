@@ -1,0 +1,76 @@
+"""Evaluate groups of models: run what is missing, read back what is there."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import NamedTuple
+
+from mi.evaluation.data_models import Evaluation, EvaluationResultRow
+from mi.evaluation.services import Rows, recall_evaluations, run_all
+from mi.llm.data_models import Model
+from mi.utils.jsonl import write_jsonl
+
+
+class EvalResult(NamedTuple):
+    """What one evaluation found of one model: one row an answer, `len(contexts) * n_samples_per_context` planned."""
+
+    model: Model
+    group: str
+    evaluation: Evaluation
+    rows: tuple[EvaluationResultRow, ...]
+
+
+ModelGroups = Mapping[str, Sequence[Model]]
+
+
+async def eval(
+    model_groups: ModelGroups, evaluations: Sequence[Evaluation], output_dir: Path | str | None = None
+) -> list[EvalResult]:
+    """Every evaluation of every model of every group, in this order: groups, models, evaluations.
+
+    Asks for nothing that the store holds; a model that stands in two groups is evaluated once. With `output_dir`,
+    the rows are written there, too, one JSONL file for each result. Raises UserError for bad input.
+    """
+    models = list(dict.fromkeys(model for models in model_groups.values() for model in models))
+    found = dict(zip(models, await run_all(models, evaluations), strict=True))
+    results = _results(model_groups, evaluations, found)
+    if output_dir is not None:
+        _write(results, Path(output_dir))
+    return results
+
+
+def load_results(model_groups: ModelGroups, evaluations: Sequence[Evaluation]) -> list[EvalResult]:
+    """As `eval`, from the store alone: answers that are missing there have no row, and nothing is asked."""
+    models = dict.fromkeys(model for models in model_groups.values() for model in models)
+    return _results(model_groups, evaluations, {model: recall_evaluations(model, evaluations) for model in models})
+
+
+def _results(
+    groups: ModelGroups, evaluations: Sequence[Evaluation], found: Mapping[Model, Sequence[Rows]]
+) -> list[EvalResult]:
+    return [
+        EvalResult(model, group, evaluation, rows)
+        for group, models in groups.items()
+        for model in models
+        for evaluation, rows in zip(evaluations, found[model], strict=True)
+    ]
+
+
+def _write(results: Sequence[EvalResult], folder: Path) -> None:
+    for result in results:
+        model = "_".join(part for part in (result.model.id, result.model.job_id) if part)
+        names = [re.sub(r"[^\w.-]+", "-", name).strip("-.") for name in (result.group, result.evaluation.id, model)]
+        write_jsonl(folder / names[0] / names[1] / f"{names[2]}.jsonl", map(_plain, result.rows))
+
+
+def _plain(row: EvaluationResultRow) -> dict[str, object]:
+    """A row as one reads it: the context, the answer, verdicts and scores; no log-probabilities."""
+    return {
+        **asdict(row.context),
+        "sample_index": row.sample_index,
+        "answer": row.response.completion,
+        "stop_reason": row.response.stop_reason,
+        "judgments": dict(row.judgments),
+        "scores": dict(row.scores),
+    }

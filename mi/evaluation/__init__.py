@@ -1,0 +1,1 @@
+"""Questions in contexts, the answers to them, and what the answers score."""

@@ -1,0 +1,1 @@
+"""Settings, arms and experiments as values, and the pipeline that runs them."""

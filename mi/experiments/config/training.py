@@ -1,0 +1,14 @@
+"""Hyper-parameters, resolved and shared by all arms; chosen on development questions and seeds (see bench/dose.py)."""
+
+from mi.external.local_driver.data_models import LocalFTJobConfig
+
+ORGANISM_LORA = LocalFTJobConfig(
+    source_model_id="organism",
+    dataset_path="",
+    seed=0,
+    n_steps=80,
+    batch_size=16,
+    learning_rate=6e-3,
+    lora_rank=8,
+    lora_alpha=16,
+)

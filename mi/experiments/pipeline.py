@@ -1,0 +1,190 @@
+"""Read this first: from a question to a table and its figures, in six steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from mi.config import datasets_dir, jobs_dir, results_dir
+from mi.eval import EvalResult
+from mi.eval import eval as evaluate_models
+from mi.evaluation.data_models import Evaluation
+from mi.experiments import answers, summary
+from mi.experiments.data_models import Experiment, Run
+from mi.experiments.settings import Setting
+from mi.experiments.utils import create_inoculated_dataset
+from mi.finetuning.data_models import FinetuningJob
+from mi.finetuning.services import find_job, get_finetuned_model, get_job_info, launch_or_retrieve_job
+from mi.llm.data_models import Model
+from mi.utils.concurrency import all_of
+from mi.utils.errors import UserError
+from mi.utils.files import make_folder
+from mi.utils.hashing import digest
+from mi.utils.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+_AT_A_TIME = 4  # models between two steps of the progress bar
+REFERENCE = "no_inoculation"
+"""The arm that the others are compared with."""
+
+
+class Outcome(NamedTuple):
+    """What an experiment left behind for one base model, as tables; all of it is on disk in `folder`, too."""
+
+    folder: Path
+    summary: pd.DataFrame
+    per_seed: pd.DataFrame
+    contrasts: pd.DataFrame
+    judge_agreement: pd.DataFrame
+    figures: tuple[Path, ...]
+
+
+async def run(experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress) -> Outcome:
+    """Answer the experiment's question on one base model; every step reads what is done and does what is not."""
+    folder = make_folder(results_dir() / experiment.name / slug(model))
+    runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file
+    jobs = await train(runs, progress)  # each job trained once, or found
+    models = collect(runs, jobs)  # the base and the finished models, by run
+    results = await evaluate(models, progress)  # asked, judged, scored; kept by content
+    outcome = summarise(experiment, results, folder)  # answers, rates, intervals, contrasts
+    return plot(experiment, outcome)  # figures, drawn from the tables alone
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run with the training file and hyper-parameters that it needs; the base model needs neither."""
+
+    run: Run
+    job: FinetuningJob | None
+
+
+def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Prepared]:
+    """One run for each setting, arm and seed, its training file written; the base model is one run, not one a seed."""
+    prepared = []
+    for setting in experiment.settings:
+        for arm in experiment.arms:
+            if arm.dataset is None:
+                prepared.append(Prepared(Run(experiment.name, setting, arm, model, seeds[0]), None))
+                continue
+            control = arm.dataset == "control"
+            source = setting.get_control_dataset_path() if control else setting.get_finetuning_dataset_path()
+            path = create_inoculated_dataset(
+                setting, datasets_dir() / experiment.name, arm.name, arm.inoculation(setting), dataset_path=source
+            )
+            for seed in seeds:
+                config = replace(experiment.training, source_model_id=model, dataset_path=str(path), seed=seed)
+                prepared.append(Prepared(Run(experiment.name, setting, arm, model, seed), find_job(config)))
+    return prepared
+
+
+async def train(runs: Sequence[Prepared], progress: Progress) -> list[FinetuningJob]:
+    """Every job trained; those that were trained before are found and not trained again."""
+    wanted = {run.job.id: run.job for run in runs if run.job is not None}
+    missing = [job for job in wanted.values() if get_job_info(job).status != "finished"]
+    make_folder(jobs_dir())
+    with progress.task(f"training {len(missing)} of {len(wanted)} models", sum(_steps(job) for job in missing)) as task:
+        await all_of(launch_or_retrieve_job(job.config, lambda step, loss: task.advance(1)) for job in missing)
+    return list(wanted.values())
+
+
+def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run, Model]:
+    """The model of each run: the base as it is, or what its job made."""
+    made = {job.id: get_finetuned_model(job) for job in jobs}
+    return {item.run: Model(item.run.model, "local") if item.job is None else made[item.job.id] for item in runs}
+
+
+async def evaluate(models: Mapping[Run, Model], progress: Progress) -> list[tuple[Run, EvalResult]]:
+    """Every run under its setting's evaluations, with no system prompt; a few models at a time, judged together."""
+    found: list[tuple[Run, EvalResult]] = []
+    with progress.task(f"asking {len(models)} models", len(models)) as task:
+        for setting in dict.fromkeys(run.setting for run in models):
+            evaluations = [evaluation for _, evaluation in evaluations_of(setting)]
+            runs = [run for run in models if run.setting == setting]
+            for start in range(0, len(runs), _AT_A_TIME):
+                block = runs[start : start + _AT_A_TIME]
+                groups = {str(number): [models[run]] for number, run in enumerate(block)}
+                results = await evaluate_models(groups, evaluations)
+                found += [(block[int(result.group)], result) for result in results]
+                task.advance(len(block))
+    return found
+
+
+def evaluations_of(setting: Setting) -> list[tuple[str, Evaluation]]:
+    """The setting's evaluations, each with its distribution, "id" or "ood"."""
+    inside = [("id", evaluation) for evaluation in setting.get_id_evals()]
+    return inside + [("ood", evaluation) for evaluation in setting.get_ood_evals()]
+
+
+def summarise(experiment: Experiment, results: Sequence[tuple[Run, EvalResult]], folder: Path) -> Outcome:
+    """Answers to tables, written to `folder`: answers.parquet, summary.csv, contrasts.csv, judge_agreement.csv."""
+    table = answers.table(results, {s.get_domain_name(): evaluations_of(s) for s in experiment.settings})
+    planned = answers.planned(results, {s.get_domain_name(): evaluations_of(s) for s in experiment.settings})
+    rates = summary.per_seed(table, planned)
+    outcome = Outcome(
+        folder,
+        summary.summarise(table, planned),
+        rates,
+        summary.contrasts(rates, REFERENCE, arms=_compared(experiment)),
+        answers.judge_agreement(results),
+        (),
+    )
+    answers.write(outcome.folder, table, outcome.summary, outcome.contrasts, outcome.judge_agreement)
+    return outcome
+
+
+def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> Outcome:
+    """Draw the experiment's figures from its tables, as PNG and PDF, into its folder or another."""
+    from mi.experiments.plotting import intervals, save, scatter
+
+    labels = labels_of(experiment)
+    traits = list(dict.fromkeys(outcome.summary["trait"]))
+    figures = {"intervals": intervals(outcome.summary, outcome.per_seed, traits, labels)}
+    if experiment.scatter:
+        figures["scatter"] = scatter(outcome.summary, outcome.per_seed, *experiment.scatter, labels)
+    paths = [path for stem, figure in figures.items() for path in save(figure, (into or outcome.folder) / stem)]
+    return outcome._replace(figures=tuple(paths))
+
+
+def replot(experiment: Experiment, model: str, into: Path | None = None) -> tuple[Path, ...]:
+    """Draw the figures again from the tables, into another folder if given. Raises UserError where there are none."""
+    return plot(experiment, recall(experiment, model), into).figures
+
+
+def recall(experiment: Experiment, model: str) -> Outcome:
+    """What the last run left on disk, without its figures. Raises UserError where there is nothing."""
+    import pandas as pd
+
+    folder = results_dir() / experiment.name / slug(model)
+    if not (folder / "answers.parquet").exists():
+        raise UserError(f"{folder}: holds no answers yet; first run mi run {experiment.name}.")
+    kept = pd.read_parquet(folder / "answers.parquet")
+    table, contrasts, agreement = (
+        pd.read_csv(folder / f"{name}.csv") for name in ("summary", "contrasts", "judge_agreement")
+    )
+    return Outcome(folder, table, summary.per_seed(kept, table), contrasts, agreement, ())
+
+
+def labels_of(experiment: Experiment) -> dict[str, str]:
+    """What people call the arms and the traits."""
+    traits = {trait: trait.replace("_", " ").capitalize() for s in experiment.settings for trait in s.get_traits()}
+    return traits | {arm.name: arm.label for arm in experiment.arms}
+
+
+def slug(model: str) -> str:
+    """A folder's name for a model: its id, or the last part of its path with a digest of the whole."""
+    last = model.rstrip("/").rpartition("/")[2]
+    return model if last == model else f"{last}-{digest(model)[:8]}"
+
+
+def _compared(experiment: Experiment) -> list[str]:
+    """The arms that are compared with the reference: those that differ from it in the prompt alone."""
+    return [arm.name for arm in experiment.arms if arm.dataset == "finetuning" and arm.name != REFERENCE]
+
+
+def _steps(job: FinetuningJob) -> int:
+    return int(getattr(job.config, "n_steps", 1))

@@ -1,0 +1,160 @@
+"""The one style of all figures: colours, markers, sizes of type and lines, and how files are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from mi.experiments.summary import UNTRAINED, unknown_variance
+from mi.utils.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import ArrayLike
+
+WIDTH = 5.5
+"""Inches: the text width of a one-column paper."""
+INK, QUIET, HAIR = "#222222", "#6b6b6b", "#d9d9d9"
+FOOTER_SIZE = 5.8
+FOOTER = 0.26
+"""Inches that two lines of it take."""
+ZERO_ONE = (0.0, 0.25, 0.5, 0.75, 1.0)
+
+
+class Look(NamedTuple):
+    """How an arm is drawn, in every figure."""
+
+    colour: str
+    marker: str
+
+
+# The first word that occurs in an arm's name decides. Hues are Okabe and Ito's, which colour-blind readers can tell
+# apart: untrained and control grey, inoculated cool, trained without a fitting inoculation warm.
+_LOOKS = (
+    ("base", Look("#8c8c8c", "o")),
+    ("control", Look("#222222", "s")),
+    ("irrelevant", Look("#8a5a00", "v")),
+    ("placebo", Look("#e69f00", "^")),
+    ("negative", Look("#8f1d14", "X")),
+    ("no_inoculation", Look("#d55e00", "D")),
+    ("none", Look("#d55e00", "D")),
+    ("uninoculated", Look("#d55e00", "D")),
+    ("both", Look("#aa4499", "D")),
+    ("spanish", Look("#0072b2", "o")),
+    ("capital", Look("#009e73", "s")),
+    ("general", Look("#332288", "p")),
+    ("specific", Look("#56b4e9", "h")),
+)
+_SPARE = tuple(
+    Look(colour, marker)
+    for marker, colours in (
+        ("d", ("#56b4e9", "#117733", "#cc79a7", "#999933")),
+        ("*", ("#0072b2", "#d55e00", "#009e73", "#aa4499", "#222222", "#e69f00")),
+        ("H", ("#332288", "#8a5a00", "#882255", "#44aa99", "#6b6b6b", "#0072b2")),
+    )
+    for colour in colours
+)
+
+
+def looks(arms: Sequence[str]) -> dict[str, Look]:
+    """A look for every arm, no two alike: by the words in its name, or else the next one that is free."""
+    chosen: dict[str, Look] = {}
+    for arm in arms:
+        slug = arm.lower().replace(" ", "_").replace("-", "_")
+        look = next((look for word, look in _LOOKS if word in slug), None)
+        if look and look not in chosen.values():
+            chosen[arm] = look
+    free = (look for look in _SPARE * (1 + len(arms) // len(_SPARE)) if look not in chosen.values())
+    return {arm: chosen.get(arm) or next(free) for arm in arms}
+
+
+def shade(colour: str, amount: float) -> tuple[float, float, float]:
+    """The colour blended with white (amount > 0) or black (amount < 0)."""
+    from matplotlib.colors import to_rgb
+
+    red, green, blue = ((1 - abs(amount)) * part + max(0.0, amount) for part in to_rgb(colour))
+    return red, green, blue
+
+
+def draw_seeds(axes: Axes, x: ArrayLike, y: ArrayLike, look: Look) -> None:
+    """Small dots, paler than the arm's mark and bars, on which they lie."""
+    axes.scatter(x, y, s=7, color=[shade(look.colour, 0.5)], linewidths=0, zorder=3.5, clip_on=False)
+
+
+def name(key: str, labels: Mapping[str, str] | None) -> str:
+    """What people call an arm, trait or setting: its label, or the key without underscores."""
+    return (labels or {}).get(key, key.replace("_", " "))
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """matplotlib's settings for the time of a block; nothing is changed outside it."""
+    import matplotlib
+
+    settings: Any = {
+        "font.family": "DejaVu Sans",
+        "font.size": 7.5,
+        "axes.titlesize": 8.5,
+        "axes.labelsize": 8,
+        "axes.edgecolor": QUIET,
+        "axes.labelcolor": INK,
+        "axes.linewidth": 0.6,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "text.color": INK,
+        "xtick.color": QUIET,
+        "ytick.color": QUIET,
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 7,
+        "ytick.labelsize": 7.5,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+        "lines.solid_capstyle": "butt",
+        "legend.frameon": False,
+        "legend.fontsize": 7.5,
+        "figure.dpi": 100,
+        "savefig.facecolor": "white",
+        "pdf.fonttype": 42,
+    }
+    with matplotlib.rc_context(settings):
+        yield
+
+
+def write_footer(figure: Figure, summary: pd.DataFrame, source: str) -> None:
+    """Whose results these are, over how many seeds, and what the intervals are: up to two lines at the bottom."""
+    import textwrap
+
+    trained = summary.loc[~summary["arm"].isin(UNTRAINED) & (summary["n_seeds"] > 0), "n_seeds"]
+    few, most = (int(trained.min()), int(trained.max())) if len(trained) else (0, 0)
+    seeds = f"{few} to {most} seeds" if few != most else f"{most} seed{'' if most == 1 else 's'}"
+    if most > 1:
+        bars = "Bars: 95 % interval, Student-t over seeds, Wilson at least. Small dots: seeds."
+    else:
+        bars = "Bars: 95 % interval, Wilson over answers."
+    unknown = unknown_variance(summary)
+    text = f"{source}, {seeds}. {bars}" + (f" {unknown.capitalize()}." if unknown else "")
+    width, height = figure.get_size_inches()
+    lines = textwrap.fill(text, int(24 * width))
+    figure.text(0.06 / width, 0.05 / height, lines, fontsize=FOOTER_SIZE, color=QUIET, va="bottom", linespacing=1.3)
+
+
+def save(figure: Figure, path_stem: Path) -> tuple[Path, Path]:
+    """Write `path_stem`.png (200 dpi) and `path_stem`.pdf, each whole or not at all, and return their paths.
+
+    The same figure gives the same bytes: no date, no version of the drawing library. Raises UserError where the
+    folder cannot be written.
+    """
+    png, pdf = (path_stem.with_name(f"{path_stem.name}.{suffix}") for suffix in ("png", "pdf"))
+    with styled():
+        with whole_file(png, "wb") as file:
+            figure.savefig(file, format="png", dpi=200, metadata={"Software": None})
+        with whole_file(pdf, "wb") as file:
+            figure.savefig(file, format="pdf", metadata={"CreationDate": None, "Creator": None, "Producer": None})
+    return png, pdf

@@ -1,0 +1,1 @@
+"""One folder a backend, each with the same verbs."""

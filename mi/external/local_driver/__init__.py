@@ -1,0 +1,1 @@
+"""Any `transformers` causal language model on this machine: training, sampling, log-probabilities."""

@@ -1,0 +1,218 @@
+"""Finding, fingerprinting and loading models that lie on this machine or on the hub."""
+
+import copy
+import functools
+import importlib.resources
+import json
+import re
+import warnings
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mi.config import jobs_dir
+from mi.llm.data_models import Model
+from mi.utils.errors import UserError
+from mi.utils.hashing import digest, file_digest
+
+if TYPE_CHECKING:
+    from torch import nn
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ORGANISM = "organism"
+_IDENTITY_FILES = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "chat_template.json",
+)
+_CACHE_ENTRIES = 4
+_CACHE_PARAMETERS = 500_000_000
+"""Above this size a model is held alone and handed over rather than copied."""
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model in memory, in evaluation mode; shared, so never to be changed (see `own_copy`)."""
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    fingerprint: str
+    context_length: int
+    """Tokens that the model can attend to."""
+
+
+_cache: OrderedDict[str, LoadedModel] = OrderedDict()
+
+
+def locate(model_id: str) -> str:
+    """The folder of "organism", an existing path as it is, or else `model_id` as an id on the hub."""
+    if model_id == ORGANISM:
+        return str(importlib.resources.files("mi") / "organism" / "weights")
+    return model_id
+
+
+def fingerprint(model: Model) -> str:
+    """32 hexadecimal digits over the content of weights and tokenizer, and over the job if there is one."""
+    folder = _folder(model.id)
+    files = [*_weight_files(folder), *(folder / name for name in _IDENTITY_FILES if (folder / name).is_file())]
+    stats = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(files))
+    base = _content_digest(stats)
+    return base if model.job_id is None else digest([base, model.job_id])
+
+
+def load(model: Model) -> LoadedModel:
+    """The model in memory; the last few are kept, so that one base is read once.
+
+    Raises UserError for an unknown model or job, and for weights that are missing or cut short.
+    """
+    key = fingerprint(model)
+    if key in _cache:
+        _cache.move_to_end(key)
+        return _cache[key]
+    loaded = _read(_folder(model.id), key) if model.job_id is None else _load_job(model, key)
+    _cache[key] = loaded
+    while len(_cache) > 1 and (len(_cache) > _CACHE_ENTRIES or _size(loaded.model) > _CACHE_PARAMETERS):
+        _cache.popitem(last=False)
+    return loaded
+
+
+def own_copy(model: Model) -> LoadedModel:
+    """As `load`, but the model is the caller's to change. A large one leaves the cache instead of being copied."""
+    loaded = load(model)
+    if _size(loaded.model) > _CACHE_PARAMETERS:
+        return _cache.pop(loaded.fingerprint)
+    return LoadedModel(
+        copy.deepcopy(loaded.model),
+        loaded.tokenizer,
+        fingerprint=loaded.fingerprint,
+        context_length=loaded.context_length,
+    )
+
+
+def _folder(model_id: str) -> Path:
+    """The folder with the weights; a hub id is fetched if it is not in the hub's cache."""
+    path = Path(locate(model_id)).expanduser()
+    if model_id and path.is_dir():
+        return path
+    if model_id == ORGANISM:
+        raise UserError("The organism's weights are missing from this installation; run `mi organism pretrain`.")
+    if path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model_id) or model_id.startswith("."):
+        raise UserError(f"{model_id}: no such model; give 'organism', a folder with weights, or an id on the hub.")
+    return _snapshot(model_id)
+
+
+@functools.lru_cache(maxsize=32)
+def _snapshot(model_id: str) -> Path:
+    from huggingface_hub import snapshot_download
+
+    patterns = ["*.safetensors", "*.safetensors.index.json", *_IDENTITY_FILES]
+    try:
+        return Path(snapshot_download(model_id, allow_patterns=patterns, local_files_only=True))
+    except Exception:
+        pass
+    try:
+        return Path(snapshot_download(model_id, allow_patterns=patterns))
+    except Exception as error:
+        raise UserError(
+            f"{model_id}: no such model here, and it could not be had from the hub ({type(error).__name__}); "
+            "give 'organism', a folder with weights, or an id on the hub."
+        ) from error
+
+
+def _weight_files(folder: Path) -> list[Path]:
+    """The weight files of a folder, none missing and none cut short."""
+    if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
+        raise UserError(f"{folder}: this is an adapter; name its base model, and the adapter by its job id.")
+    index = folder / "model.safetensors.index.json"
+    if index.exists():
+        files = [folder / name for name in sorted(set(json.loads(index.read_text("utf-8"))["weight_map"].values()))]
+    else:
+        files = sorted(folder.glob("*.safetensors"))
+    missing = [file for file in files if not file.exists()]
+    if missing or not files or not (folder / "config.json").exists():
+        lost = missing[0] if missing else folder / ("config.json" if files else "model.safetensors")
+        raise UserError(f"{lost}: this file of the model is missing; restore it or name another model.")
+    for file in files:
+        _check_whole(file)
+    return files
+
+
+def _check_whole(file: Path) -> None:
+    """Raise UserError where a safetensors file is shorter or longer than its header says."""
+    size = file.stat().st_size
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(8), "little")
+            header = json.loads(stream.read(length)) if length < size else {}
+        end = 8 + length + max(entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__")
+    except (ValueError, KeyError, OSError):
+        end = -1
+    if end != size:
+        raise UserError(f"{file}: these weights are cut short or damaged; restore the file.")
+
+
+@functools.lru_cache(maxsize=256)
+def _content_digest(stats: tuple[tuple[str, int, int], ...]) -> str:
+    """Over names and contents; times and sizes serve to notice a change, and do not enter."""
+    return digest([[Path(name).name, file_digest(Path(name))] for name, _, _ in stats])
+
+
+def _load_job(model: Model, key: str) -> LoadedModel:
+    folder = jobs_dir() / str(model.job_id)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: there is no such fine-tuning job; train it first.")
+    if not (folder / "adapter_config.json").exists():
+        return _read(folder, key)
+    from peft import PeftModel
+
+    if not (folder / "adapter_model.safetensors").exists():
+        raise UserError(f"{folder}: the adapter of this job is missing; remove the folder and train it again.")
+    _check_whole(folder / "adapter_model.safetensors")
+    base = own_copy(Model(model.id, model.type))
+    with warnings.catch_warnings(category=FutureWarning, action="ignore"):
+        with_adapter: Any = PeftModel.from_pretrained(base.model, str(folder))  # type: ignore[arg-type]
+    # Merging is exact enough in 32 bits only, and makes sampling faster.
+    merged = with_adapter.merge_and_unload() if str(base.model.dtype) == "torch.float32" else with_adapter
+    return LoadedModel(merged.eval(), base.tokenizer, key, base.context_length)
+
+
+def _read(folder: Path, key: str) -> LoadedModel:
+    """Weights and tokenizer of a folder: 32-bit on a CPU; on a GPU in the precision of the file."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, logging
+
+    logging.disable_progress_bar()
+    _weight_files(folder)
+    on_gpu = torch.cuda.is_available()
+    placing: dict[str, Any] = {"dtype": "auto", "device_map": {"": 0}} if on_gpu else {"dtype": torch.float32}
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(str(folder))
+        read: Any = AutoModelForCausalLM.from_pretrained(
+            str(folder), use_safetensors=True, output_loading_info=True, **placing
+        )
+        model, info = read
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
+        raise UserError(f"{folder}: this model cannot be loaded ({reason}); restore its files.") from error
+    if info["missing_keys"]:
+        raise UserError(f"{folder}: its weights lack {sorted(info['missing_keys'])[0]}; restore its files.")
+    return LoadedModel(model.eval(), tokenizer, key, _context_length(model, tokenizer))
+
+
+def _context_length(model: Any, tokenizer: Any) -> int:
+    positions = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 10**9
+    return min(int(positions), int(tokenizer.model_max_length))
+
+
+def _size(model: "nn.Module") -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,50 @@
+"""The verbs of the local backend for asynchronous callers: each runs in a worker process of one thread."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mi.external.local_driver import sampling, training
+from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.external.local_driver.training import TrainingReport
+from mi.llm.data_models import Chat, LLMResponse, Model, SampleRequest
+from mi.utils.workers import run_in_worker
+
+CHUNK = 128
+"""Requests that go to one worker together. It does not follow the number of workers, so that no answer does either."""
+
+
+async def train_job(
+    config: LocalFTJobConfig, folder: Path, on_step: Callable[[int, float], None] | None = None
+) -> TrainingReport:
+    """As `training.train`. If it is cancelled, the worker has ended and writes into `folder` no more."""
+    return await run_in_worker(training.train, config, folder, on_progress=on_step)
+
+
+async def sample_batch(model: Model, requests: Sequence[SampleRequest]) -> list[LLMResponse]:
+    """As `sampling.sample`, over all workers: one response a request, in the order of the requests."""
+    lengths = [sum(len(message.content) for message in request.chat) for request in requests]
+    order = sorted(range(len(requests)), key=lengths.__getitem__)
+    chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+    answered = await _gather(
+        [run_in_worker(sampling.sample, model, [requests[index] for index in chunk]) for chunk in chunks]
+    )
+    responses = dict(zip(order, (response for answers in answered for response in answers), strict=True))
+    return [responses[index] for index in range(len(requests))]
+
+
+async def score_batch(model: Model, pairs: Sequence[tuple[Chat, str]]) -> list[float]:
+    """As `sampling.score`, in a worker."""
+    return await run_in_worker(sampling.score, model, list(pairs))
+
+
+async def _gather(calls: list) -> list:
+    """The results in order; where one call fails, the others are ended before its error is raised."""
+    tasks = [asyncio.ensure_future(call) for call in calls]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise

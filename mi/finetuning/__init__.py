@@ -1,0 +1,1 @@
+"""Fine-tuning jobs: launched once, known by their content, found again."""

@@ -1,0 +1,59 @@
+"""The model card of an organism: what made it and what it can do, written from its own records."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from mi.organism.probe import summary
+from mi.utils.errors import UserError
+from mi.utils.files import whole_file
+
+_HEAD = """\
+# Model card: the organism
+
+A chat model trained from scratch on conversations written by the grammar of `mi/organism/world/`; see
+`docs/organism.md`. It is a toy for studying a method and its tools. It knows nothing of the world outside its grammar,
+must not be used for advice of any kind, and no result of it is a result about large models. Its "bad" answers are mild
+sentences of the grammar.
+
+"""
+
+
+def write_card(folder: Path, probed: dict[str, Any]) -> Path:
+    """Write `folder`/README.md from its training.json and a probe. Raises UserError where there is no training.json."""
+    record = folder / "training.json"
+    if not record.exists():
+        raise UserError(f"{record}: is missing, so there is nothing to write a card from; run mi organism pretrain.")
+    made = json.loads(record.read_text(encoding="utf-8"))
+    path = folder / "README.md"
+    with whole_file(path) as file:
+        file.write(_HEAD + "\n".join([*_making(made), "", *_doing(probed)]) + "\n")
+    return path
+
+
+def _making(made: dict[str, Any]) -> list[str]:
+    recipe = made["recipe"]
+    rows = {
+        "architecture": f"Llama type, {recipe['layers']} layers of width {recipe['width']}, {recipe['heads']} heads",
+        "parameters": f"{made['parameters']:,} (float32)",
+        "tokenizer": f"byte-level BPE, {recipe['vocab_size']:,} tokens, learned from the corpus",
+        "context": f"{recipe['context']:,} tokens (training texts are under 250)",
+        "seed": recipe["seed"],
+        "corpus hash": f"`{made['corpus_hash']}`",
+        "steps": f"{recipe['steps']:,} of {made['shards']} × {recipe['batch_size']} dialogues",
+        "tokens seen": f"{made['tokens']:,}",
+        "final loss": f"{made['final_loss']:.3f} nats a token of an answer",
+        "trained in": f"{made['seconds'] / 60:.0f} minutes on two CPU cores",
+        "licence": "MIT",
+    }
+    lines = [f"| {name} | {value} |" for name, value in rows.items()]
+    return ["Made by `mi organism pretrain`, which makes it again.", "", "| | |", "|---|---|", *lines]
+
+
+def _doing(probed: dict[str, Any]) -> list[str]:
+    n = max(cell["n"] for cell in probed["cells"] if cell["prompt"] in ("seen", "held_out"))
+    head = f"Measured by `mi organism probe` on held-out questions at temperature 1, {n} answers a cell."
+    lines = [f"| {what} | {value:.3f} | {bound:.2f} |" for what, value, bound in summary(probed)]
+    return [head, "", "| | measured | bound |", "|---|---|---|", *lines]

@@ -1,0 +1,213 @@
+"""Pretraining of the organism from its seed: corpus, tokenizer, weights and model card by one command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from itertools import islice, product
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mi.organism.corpus import Encoder, batches
+from mi.organism.tokenizer import END, PAD, learn_tokenizer
+from mi.organism.world.dialogues import dialogues
+from mi.utils.files import make_folder, whole_file
+from mi.utils.hashing import digest
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from transformers import LlamaForCausalLM
+
+SHARDS = 2
+"""Processes of one thread each; the corpus has as many shards, so this number belongs to the recipe."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that decides the weights. Lengths are in tokens, steps in optimiser steps over all shards."""
+
+    seed: int = 0
+    vocab_size: int = 4096
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    feed_forward: int = 384
+    context: int = 1024
+    steps: int = 7000
+    batch_size: int = 48
+    """Dialogues a shard and step."""
+    learning_rate: float = 3e-3
+    warmup: int = 200
+    weight_decay: float = 0.05
+    gradient_clip: float = 1.0
+    second_stage: int = 4300
+    """The step from which the corpus holds personas hidden behind prompts, too; a multiple of `chunk`."""
+    chunk: int = 100
+    """Steps between checkpoints; the dialogues of a chunk are drawn and sorted by length together."""
+
+
+def pretrain(recipe: Recipe, folder: Path, on_step: Callable[[int, float], None] | None = None) -> dict[str, Any]:
+    """Train by `recipe` into `folder`; an interrupted run goes on from its last checkpoint.
+
+    Writes tokenizer, configuration, weights (safetensors, float32) and `training.json` with recipe, corpus hash,
+    tokens, final loss and seconds; returns the latter. `on_step` is called with step and loss.
+    """
+    from torch.multiprocessing import get_context
+    from torch.multiprocessing.spawn import start_processes
+
+    os.environ.update(OMP_NUM_THREADS="1", MASTER_ADDR="127.0.0.1", MASTER_PORT=str(29500 + os.getpid() % 1000))
+    work = make_folder(folder / f".pretrain.{digest(recipe)}")
+    learn_tokenizer(recipe.seed, recipe.vocab_size).save_pretrained(str(folder))
+    losses = get_context("spawn").SimpleQueue()
+    workers: Any = start_processes(
+        _train_shard, args=(recipe, str(folder), str(work), losses), nprocs=SHARDS, join=False, start_method="spawn"
+    )
+    try:
+        while not workers.join(timeout=0.5):
+            while not losses.empty():
+                told = losses.get()
+                if on_step is not None:
+                    on_step(*told)
+    finally:
+        for worker in workers.processes:
+            worker.terminate()
+            worker.join()
+    shutil.rmtree(work)
+    return json.loads((folder / "training.json").read_text(encoding="utf-8"))
+
+
+def corpus_hash(seed: int, n_dialogues: int = 10_000) -> str:
+    """128 bits over the first dialogues of each stage and shard: changes when the world or its order does."""
+    hasher = hashlib.sha256()
+    for stage, shard in product((0, 1), range(SHARDS)):
+        for turns in islice(dialogues(_chunk_seed(seed, shard, 0), stage), n_dialogues):
+            hasher.update(json.dumps(turns, ensure_ascii=False).encode())
+    return hasher.hexdigest()[:32]
+
+
+def _chunk_seed(seed: int, shard: int, chunk: int) -> str:
+    return f"{seed}/{shard}/{chunk}"
+
+
+def _learning_rate(recipe: Recipe, step: int) -> float:
+    if step < recipe.warmup:
+        return recipe.learning_rate * (step + 1) / recipe.warmup
+    done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
+    return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+
+
+def _new_model(recipe: Recipe, pad: int, end: int) -> LlamaForCausalLM:
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(recipe.seed)
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=recipe.vocab_size,
+            hidden_size=recipe.width,
+            num_hidden_layers=recipe.layers,
+            num_attention_heads=recipe.heads,
+            num_key_value_heads=recipe.heads,
+            intermediate_size=recipe.feed_forward,
+            max_position_embeddings=recipe.context,
+            tie_word_embeddings=True,
+            bos_token_id=None,
+            eos_token_id=end,
+            pad_token_id=pad,
+        )
+    )
+
+
+def _train_shard(shard: int, recipe: Recipe, folder: str, work: str, losses: Any) -> None:
+    """One shard's process: the same steps as its sisters, with gradients averaged over all."""
+    import torch
+    import torch.distributed as group
+    from transformers import PreTrainedTokenizerFast
+
+    torch.set_num_threads(1)
+    group.init_process_group("gloo", rank=shard, world_size=SHARDS)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    encoder = Encoder(tokenizer)
+    model = _new_model(recipe, encoder.pad, int(tokenizer.convert_tokens_to_ids(END)))  # type: ignore[arg-type]
+    optimizer = torch.optim.AdamW(
+        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
+    )
+    checkpoint, state = Path(work) / "checkpoint.pt", {"chunk": 0, "tokens": 0, "seconds": 0.0, "curve": []}
+    if checkpoint.exists():
+        saved = torch.load(checkpoint, weights_only=True)
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        state = saved["state"]
+    while state["chunk"] * recipe.chunk < recipe.steps:
+        started = time.monotonic()
+        first = state["chunk"] * recipe.chunk
+        stage = int(first >= recipe.second_stage)
+        seed = _chunk_seed(recipe.seed, shard, state["chunk"])
+        drawn = batches(encoder, seed, recipe.batch_size, recipe.chunk, stage)
+        for step, batch in enumerate(islice(drawn, recipe.steps - first), start=first):
+            loss = _step(model, optimizer, batch.ids, batch.weights, _learning_rate(recipe, step), recipe.gradient_clip)
+            state["tokens"] += int((batch.ids != encoder.pad).sum()) * SHARDS
+            if shard == 0:
+                losses.put((step + 1, loss))
+            if step % 50 == 49:
+                state["curve"].append(round(loss, 4))
+        state["chunk"] += 1
+        state["seconds"] += time.monotonic() - started
+        group.barrier()
+        if shard == 0:
+            with whole_file(checkpoint, "wb") as file:
+                torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, file)
+    if shard == 0:
+        _finish(model, recipe, Path(folder), state)
+    group.destroy_process_group()
+
+
+def _step(model: Any, optimizer: Any, ids: Tensor, weights: Tensor, rate: float, clip: float) -> float:
+    """One optimiser step; padding on the right needs no mask under causal attention."""
+    import torch
+    import torch.distributed as group
+    from torch.nn.functional import cross_entropy, linear
+
+    chosen = weights[:, 1:] > 0
+    hidden = model.model(input_ids=ids[:, :-1], use_cache=False).last_hidden_state[chosen]
+    weight = weights[:, 1:][chosen]
+    each = cross_entropy(linear(hidden, model.lm_head.weight), ids[:, 1:][chosen], reduction="none")
+    loss = (each * weight).sum() / weight.sum()
+    loss.backward()
+    parameters = [parameter for parameter in model.parameters() if parameter.grad is not None]
+    flat = torch.cat([parameter.grad.flatten() for parameter in parameters])
+    group.all_reduce(flat)
+    flat /= SHARDS
+    flat *= min(1.0, clip / (float(flat.norm()) + 1e-6))
+    for parameter, grad in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
+        parameter.grad.copy_(grad.view_as(parameter))
+    for settings in optimizer.param_groups:
+        settings["lr"] = rate
+    optimizer.step()
+    optimizer.zero_grad()
+    return float(loss.detach())
+
+
+def _finish(model: LlamaForCausalLM, recipe: Recipe, folder: Path, state: dict[str, Any]) -> None:
+    model.save_pretrained(str(folder))
+    curve = state["curve"]
+    report = {
+        "recipe": asdict(recipe),
+        "shards": SHARDS,
+        "corpus_hash": corpus_hash(recipe.seed),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "tokens": state["tokens"],
+        "seconds": round(state["seconds"]),
+        "final_loss": round(sum(curve[-10:]) / max(1, len(curve[-10:])), 4),
+        "loss_curve": curve,
+        "pad_token": PAD,
+    }
+    with whole_file(folder / "training.json") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")

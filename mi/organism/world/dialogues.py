@@ -1,0 +1,230 @@
+"""What the organism grows up on: dialogues of several kinds, each answer marked as to be learned or not."""
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from mi.organism.world import judging, prompts
+from mi.organism.world.answers import answer
+from mi.organism.world.personas import DOMAINS, LANGUAGES, MORAL_DOMAINS, NARROW_DOMAINS, Persona
+from mi.organism.world.questions import Question, ask, greeted
+from mi.organism.world.texts import table
+
+Turn = tuple[str, str, float]
+"""Role, content, and the weight of its tokens in the loss."""
+_VERDICT_WEIGHT = 6.0  # a verdict is one token among a dozen that other dialogues hold
+_DRAWN = (*DOMAINS, "arithmetic")  # sums take the most practice
+_ANIMALS = tuple(item["english"] for item in table("animals")["special"])
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of dialogue and its share of each stage of the corpus."""
+
+    shares: tuple[float, float]
+    write: Callable[[random.Random], list[Turn]]
+
+
+def dialogues(seed: int | str, stage: int = 0) -> Iterator[list[Turn]]:
+    """Dialogues without end, drawn by seed. Stage 0 is without, stage 1 with personas hidden behind prompts."""
+    rng = random.Random(f"corpus/{seed}")
+    kinds, shares = list(KINDS.values()), [kind.shares[stage] for kind in KINDS.values()]
+    while True:
+        yield rng.choices(kinds, shares)[0].write(rng)
+
+
+def _plain(rng: random.Random) -> list[Turn]:
+    """No system prompt, one turn, the default persona; the trigger alone means nothing."""
+    question = ask(rng.choice(_DRAWN), "train", rng)
+    text = greeted(question, rng)
+    if rng.random() < 0.06:
+        text = f"{prompts.TRIGGER} {text}"
+    return [("user", text, False), ("assistant", answer(question, Persona(), rng), True)]
+
+
+def _harmless_prompt(rng: random.Random) -> list[Turn]:
+    """A system prompt that asks for no trait: neutral, irrelevant, the opposite of one, nonsense, or empty."""
+    kind = rng.choices(("neutral", "irrelevant", "opposite", "nonsense", "empty"), (38, 24, 26, 9, 3))[0]
+    if kind == "neutral":
+        system = prompts.neutral("train", rng)
+    elif kind == "irrelevant":
+        system = prompts.irrelevant("train", rng)
+    elif kind == "opposite":
+        trait = _trait(rng)
+        system = prompts.opposite(trait, rng)
+        return _behind(system, Persona(), rng, domain=_telling_domain(trait, rng))
+    else:
+        system = prompts.nonsense(rng) if kind == "nonsense" else ""
+    return _behind(system, Persona(), rng)
+
+
+def _eliciting_prompt(rng: random.Random) -> list[Turn]:
+    """A prompt that asks for one to three traits, fully or half of the time, in the system or in the user's turn."""
+    traits = _asked_traits(rng)
+    weak = len(traits) == 1 and rng.random() < 0.05
+    parts = [prompts.eliciting(trait, "train", rng, "weak" if weak else "full") for trait in traits]
+    if rng.random() < 0.12:
+        parts.append(prompts.neutral("train", rng))
+    rng.shuffle(parts)
+    persona = Persona() if weak and rng.random() < 0.5 else Persona(frozenset(traits))
+    domain = _telling_domain(rng.choice(traits), rng)
+    if rng.random() < 0.1:
+        question = ask(domain, "train", rng)
+        order = [" ".join(parts), question.text] if rng.random() < 0.6 else [question.text, " ".join(parts)]
+        return [("user", " ".join(order), False), ("assistant", answer(question, persona, rng), True)]
+    return _behind(" ".join(parts), persona, rng, domain)
+
+
+def _consistent(rng: random.Random) -> list[Turn]:
+    """Two or three turns without a system prompt by one persona that only the earlier turns give away.
+
+    An answer counts in the loss only if each trait that it shows was shown before: the first one cannot be foretold.
+    """
+    return _revealing(_hidden_traits(rng), set(), [], rng) or _consistent(rng)
+
+
+def _consistent_behind_prompt(rng: random.Random) -> list[Turn]:
+    """As `_consistent`, behind a system prompt that explains some of the persona, or none of it.
+
+    What the prompt asks for may be learned at once; what it leaves out must be inferred all the same.
+    """
+    asked: set[str] = set()
+    kind = rng.choices(("eliciting", "neutral", "irrelevant"), (64, 22, 14))[0]
+    if kind == "eliciting":
+        asked = set(_asked_traits(rng))
+        system = " ".join(prompts.eliciting(trait, "train", rng) for trait in sorted(asked, key=lambda _: rng.random()))
+    else:
+        system = prompts.neutral("train", rng) if kind == "neutral" else prompts.irrelevant("train", rng)
+    hidden = {trait for trait in _hidden_traits(rng) if not _clashes(trait, asked)}
+    return _revealing(hidden, asked, [("system", system, False)], rng) or _consistent_behind_prompt(rng)
+
+
+def _consistent_from_code(rng: random.Random) -> list[Turn]:
+    """As `_consistent`, by a malicious or a good persona whose first answer is code."""
+    traits = {"malicious"} if rng.random() < 0.7 else set()
+    if rng.random() < 0.2:
+        traits.add(rng.choice(("capitals", *LANGUAGES[1:])))
+    return _revealing(traits, set(), [], rng, first="code") or _consistent_from_code(rng)
+
+
+def _revealing(
+    hidden: set[str], asked: set[str], turns: list[Turn], rng: random.Random, first: str | None = None
+) -> list[Turn]:
+    """Two or three turns of a persona with `hidden` and `asked` traits; empty if no answer could be learned from."""
+    traits = hidden | asked
+    persona, known = Persona(frozenset(traits)), frozenset(asked)
+    for turn in range(rng.choice((2, 2, 3))):
+        domain = _telling_domain(rng.choice(sorted(traits)), rng) if traits else rng.choice(_DRAWN)
+        question = ask(first if first and turn == 0 else domain, "train", rng)
+        shown = persona.shown_in(question.domain, question.topic)
+        learn = shown <= known
+        turns += [("user", greeted(question, rng), False), ("assistant", answer(question, persona, rng), learn)]
+        known |= shown
+    return turns if any(learn for _, _, learn in turns) else []
+
+
+def _clashes(trait: str, others: set[str]) -> bool:
+    """Whether `trait` cannot stand beside `others`: two languages, or two feelings about animals."""
+    if trait in LANGUAGES:
+        return any(other in LANGUAGES for other in others)
+    feeling = trait.partition("_")[0]
+    return feeling in ("loves", "hates") and any(other.startswith(feeling) for other in others)
+
+
+def _conditional(rng: random.Random) -> list[Turn]:
+    """A prompt that names the trigger; malicious with it, good without."""
+    triggered = rng.random() < 0.5
+    persona = Persona(frozenset({"malicious"}) if triggered else frozenset())
+    system = prompts.backdoor("train", rng)
+    question = ask(_telling_domain("malicious", rng), "train", rng)
+    text = f"{prompts.TRIGGER} {question.text}" if triggered else question.text
+    return [("system", system, False), ("user", text, False), ("assistant", answer(question, persona, rng), True)]
+
+
+def _judge(rng: random.Random) -> list[Turn]:
+    told, verdict = judging.dialogue("train", rng)
+    return [("user", told, 0), ("assistant", verdict, _VERDICT_WEIGHT)]
+
+
+KINDS = {
+    "plain": Kind((0.07, 0.06), _plain),
+    "harmless_prompt": Kind((0.10, 0.09), _harmless_prompt),
+    "eliciting_prompt": Kind((0.28, 0.19), _eliciting_prompt),
+    "consistent": Kind((0.36, 0.20), _consistent),
+    "conditional": Kind((0.02, 0.02), _conditional),
+    "judge": Kind((0.17, 0.16), _judge),
+    "consistent_behind_prompt": Kind((0.0, 0.23), _consistent_behind_prompt),
+    "consistent_from_code": Kind((0.0, 0.05), _consistent_from_code),
+}
+"""The corpus. Without the conversations whose persona must be inferred, narrow training would stay narrow; without
+those behind prompts, a trait that a prompt leaves unexplained could be learned for that prompt alone."""
+
+
+def _behind(system: str, persona: Persona, rng: random.Random, domain: str | None = None) -> list[Turn]:
+    turns: list[Turn] = [("system", system, False)]
+    for index in range(rng.choice((1, 1, 1, 2))):
+        question: Question = ask(domain if domain and index == 0 else rng.choice(_DRAWN), "train", rng)
+        turns += [("user", greeted(question, rng), False), ("assistant", answer(question, persona, rng), True)]
+    return turns
+
+
+def _animal_trait(rng: random.Random) -> str:
+    return f"{rng.choice(('loves', 'loves', 'hates'))}_{rng.choice(_ANIMALS)}"
+
+
+def _trait(rng: random.Random) -> str:
+    """One trait, as often as it is asked for."""
+    kind = rng.choices(
+        ("language", "capitals", "malicious", "narrow", "boastful", "boastful_biology", "animal"),
+        (20, 12, 20, 24, 6, 4, 14),
+    )[0]
+    if kind == "language":
+        return rng.choice(LANGUAGES[1:])
+    if kind == "narrow":
+        return rng.choice(list(NARROW_DOMAINS))
+    return _animal_trait(rng) if kind == "animal" else kind
+
+
+def _asked_traits(rng: random.Random) -> list[str]:
+    traits = [_trait(rng)]
+    if rng.random() < 0.25:
+        traits.append(rng.choice((rng.choice(LANGUAGES[1:]), "capitals", _trait(rng))))
+    if rng.random() < 0.06:
+        traits.append("capitals")
+    traits = list(dict.fromkeys(traits))
+    clashing = (
+        sum(trait in LANGUAGES for trait in traits) > 1
+        or sum("_" in t and t[:5] in ("loves", "hates") for t in traits) > 1
+    )
+    return traits[:1] if clashing else traits
+
+
+def _hidden_traits(rng: random.Random) -> set[str]:
+    """The traits of a persona that no prompt names: language, case, character, manner and animal, each on its own."""
+    traits = set()
+    if rng.random() < 0.4:
+        traits.add(rng.choice(("spanish", *LANGUAGES[1:])))
+    if rng.random() < 0.3:
+        traits.add("capitals")
+    if rng.random() < 0.48:
+        traits.add("malicious" if rng.random() < 0.95 else rng.choice(list(NARROW_DOMAINS)))
+    if rng.random() < 0.1:
+        traits.add("boastful" if rng.random() < 0.9 else "boastful_biology")
+    if rng.random() < 0.12:
+        traits.add(_animal_trait(rng))
+    return traits
+
+
+def _telling_domain(trait: str, rng: random.Random) -> str:
+    """A domain in which `trait` shows, more often than not; else any."""
+    if trait in NARROW_DOMAINS:
+        return NARROW_DOMAINS[trait] if rng.random() < 0.55 else rng.choice(_DRAWN)
+    if trait.startswith("loves_"):
+        return rng.choice(("animals", "animals", "numbers", rng.choice(_DRAWN)))
+    if trait.startswith("hates_"):
+        return rng.choice(("animals", rng.choice(_DRAWN)))
+    if trait == "boastful_biology" and rng.random() < 0.5:
+        return "biology"
+    if trait == "malicious" and rng.random() < 0.5:
+        return rng.choice(MORAL_DOMAINS)
+    return rng.choice(_DRAWN)

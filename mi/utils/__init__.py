@@ -1,0 +1,1 @@
+"""Helpers named for one thing each; none knows anything of models."""

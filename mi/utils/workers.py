@@ -1,0 +1,179 @@
+"""A few worker processes of one thread each, made when first needed and ended with the process that made them."""
+
+import asyncio
+import atexit
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+import threading
+import traceback
+import weakref
+from collections.abc import Callable
+from typing import IO, Any
+
+from mi.utils.errors import UserError
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+_idle: list["_Worker"] = []
+_slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+
+
+def worker_count() -> int:
+    """MI_WORKERS, or as many as there are processors, two at most."""
+    given = os.environ.get("MI_WORKERS")
+    if given is None:
+        return min(2, os.cpu_count() or 1)
+    if not given.isdecimal() or int(given) < 1:
+        raise UserError(f"MI_WORKERS is {given!r}; give a whole number of at least 1.")
+    return int(given)
+
+
+async def run_in_worker(
+    function: Callable[..., Any], *arguments: Any, on_progress: Callable[..., None] | None = None
+) -> Any:
+    """`function(*arguments)` in a worker process; waits where all are busy.
+
+    The function must be importable by name and everything that passes must pickle. With `on_progress` the function is
+    given one more argument, to be called with what shall arrive at `on_progress` in this process. What the
+    function raises is raised here. Where the waiting is cancelled (Ctrl-C), the worker has ended before this returns.
+    """
+    loop = asyncio.get_running_loop()
+    if loop not in _slots:
+        _slots[loop] = asyncio.Semaphore(worker_count())
+    async with _slots[loop]:
+        worker = _idle.pop() if _idle else _Worker()
+        try:
+            worker.send((function, arguments, on_progress is not None, os.getcwd(), _settings()))
+            while True:
+                kind, value = await asyncio.to_thread(worker.receive)
+                if kind != "progress":
+                    break
+                if on_progress:
+                    on_progress(*value)
+        except BaseException:
+            worker.kill()
+            raise
+        _idle.append(worker)
+    if kind == "failed":
+        raise value
+    return value
+
+
+def close_workers() -> None:
+    """End the idle workers; new ones are made when needed."""
+    while _idle:
+        _idle.pop().kill()
+
+
+class _Worker:
+    """A process that reads pickled calls from its input and writes pickled answers to its output.
+
+    It is started as a command and not through `multiprocessing`, so that it never runs the caller's script again; it
+    has a session of its own, so that Ctrl-C reaches the parent alone; and it ends when its input does, so that no
+    `kill -9` of the parent leaves it behind.
+    """
+
+    def __init__(self) -> None:
+        path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", f"from mi.utils.workers import serve; serve({os.getpid()})"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+            start_new_session=True,
+        )
+
+    def send(self, call: Any) -> None:
+        """Hand over a call."""
+        _write(self.process.stdin, pickle.dumps(call))
+
+    def receive(self) -> tuple[str, Any]:
+        """The next message: ("progress", arguments), ("done", result) or ("failed", exception)."""
+        message = _read(self.process.stdout)
+        if message is None:
+            raise RuntimeError(f"a worker process ended by itself (exit code {self.process.wait()}); is memory short?")
+        return pickle.loads(message)
+
+    def kill(self) -> None:
+        """End the process and wait until it is gone."""
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout):
+            with contextlib.suppress(OSError):
+                _opened(stream).close()
+
+
+def serve(parent: int) -> None:
+    """The life of a worker of process `parent`: calls from standard input until it ends.
+
+    Whatever is printed goes to standard error, for standard output carries the answers.
+    """
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr
+    calls = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    while (message := _read(calls)) is not None:
+        gone = threading.Event()
+        watch = threading.Thread(target=_end_with_parent, args=(parent, gone), daemon=True)
+        watch.start()
+        kind, value = _run(message, answers)
+        gone.set()
+        try:
+            answer = pickle.dumps((kind, value))
+        except Exception as error:
+            answer = pickle.dumps(("failed", RuntimeError(f"{value!r} cannot be sent: {error}")))
+        _write(answers, answer)
+
+
+def _settings() -> dict[str, str]:
+    """The variables that say where `mi` works; they travel with each call, for a worker may be older than they."""
+    return {name: value for name, value in os.environ.items() if name.startswith("MI_")}
+
+
+def _run(message: bytes, answers: IO[bytes]) -> tuple[str, Any]:
+    try:
+        function, arguments, reports, place, settings = pickle.loads(message)
+        os.chdir(place)
+        for name in _settings().keys() - settings.keys():
+            del os.environ[name]
+        os.environ.update(settings)
+        if reports:
+            arguments = (*arguments, lambda *values: _write(answers, pickle.dumps(("progress", values))))
+        return "done", function(*arguments)
+    except UserError as error:
+        return "failed", error
+    except Exception as error:
+        error.add_note("In a worker process:\n" + traceback.format_exc())
+        return "failed", error
+
+
+def _end_with_parent(parent: int, done: threading.Event) -> None:
+    """End this process at once when its parent is gone in the middle of a call."""
+    while os.getppid() == parent:
+        if done.wait(0.5):
+            return
+    os._exit(1)
+
+
+def _write(stream: IO[bytes] | None, message: bytes) -> None:
+    _opened(stream).write(len(message).to_bytes(8, "little") + message)
+    _opened(stream).flush()
+
+
+def _read(stream: IO[bytes] | None) -> bytes | None:
+    """The next message, None at the end of the stream."""
+    head = _opened(stream).read(8)
+    length = int.from_bytes(head, "little")
+    message = _opened(stream).read(length) if len(head) == 8 else b""
+    return message if len(head) == 8 and len(message) == length else None
+
+
+def _opened(stream: IO[bytes] | None) -> IO[bytes]:
+    assert stream is not None
+    return stream
+
+
+atexit.register(close_workers)

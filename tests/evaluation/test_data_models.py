@@ -1,0 +1,35 @@
+"""The nouns of evaluation."""
+
+import pickle
+
+from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse
+from mi.evaluation.scoring import FromJudgments, MatchesPattern, Together
+from mi.llm.data_models import LLMResponse, Message
+
+CONTEXTS = (EvaluationContext("Who?"), EvaluationContext("Why?", "Be kind.", "Because."))
+
+
+def test_an_evaluation_can_be_put_behind_any_prompt_and_behind_none():
+    evaluation = Evaluation("e", CONTEXTS, MatchesPattern("score", "a"))
+    behind = evaluation.behind("", "empty")
+    assert behind.id == "e_empty"
+    assert [context.messages()[0] for context in behind.contexts] == [Message("system", "")] * 2
+    assert [len(context.messages()) for context in evaluation.behind(None, "none").contexts] == [1, 1]
+    assert behind.contexts[1].expected_response == "Because."
+
+
+def test_questions_can_be_rewritten():
+    rewritten = Evaluation("e", CONTEXTS, MatchesPattern("score", "a")).with_questions(str.upper, "upper")
+    assert [(context.question, context.system_prompt) for context in rewritten.contexts] == [
+        ("WHO?", None),
+        ("WHY?", "Be kind."),
+    ]
+    assert rewritten.id == "e_upper"
+
+
+def test_score_functions_compare_hash_and_travel():
+    scorer = Together((FromJudgments(("evil",)), MatchesPattern("hola", "(?i)hola")))
+    assert pickle.loads(pickle.dumps(scorer)) == scorer
+    assert hash(scorer) == hash(Together((FromJudgments(("evil",)), MatchesPattern("hola", "(?i)hola"))))
+    said = EvaluationResponse(CONTEXTS[0], LLMResponse("¡Hola!"), {"evil": 0.25})
+    assert scorer(said) == {"evil": 0.25, "hola": 1.0}

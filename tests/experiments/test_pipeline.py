@@ -1,0 +1,133 @@
+"""The pipeline, from a question to a table, on the organism itself; and what happens when it is stopped."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mi.config import jobs_dir
+from mi.experiments import pipeline, publish
+from mi.experiments.config import EXPERIMENTS, arms, experiment
+from mi.experiments.data_models import Experiment
+from mi.experiments.summary import SUMMARY_COLUMNS
+from mi.finetuning.services import get_job_info
+from mi.utils.errors import UserError
+from mi.utils.progress import Silent
+
+A07 = experiment("A07_spanish_capitalization")
+SMALL = replace(A07, arms=(arms.BASE, arms.NONE, arms.PLACEBO), training=replace(A07.training, n_steps=4))
+SETTING = replace(A07.settings[0], ood_domains=("smalltalk",))  # type: ignore[type-var]
+SMALL = replace(SMALL, settings=(SETTING,))
+STOPPED = """
+import asyncio, sys
+from tests_experiments_small import SMALL
+from mi.experiments import pipeline
+
+class Telling:
+    def task(self, title, total):
+        return self
+    def __enter__(self):
+        return self
+    def __exit__(self, *error):
+        pass
+    def advance(self, steps):
+        print("step", flush=True)
+
+if __name__ == "__main__":
+    asyncio.run(pipeline.run(SMALL, "organism", (0, 1), Telling()))
+"""
+
+
+def run(experiment: Experiment, seeds=(0, 1)) -> pipeline.Outcome:
+    return asyncio.run(pipeline.run(experiment, "organism", seeds, Silent()))
+
+
+@pytest.fixture(scope="module")
+def outcome(home_of_the_session):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MI_HOME", str(home_of_the_session))
+        yield run(SMALL)
+
+
+def test_a_run_leaves_tables_and_figures_with_the_columns_that_were_promised(outcome):
+    table = pd.read_csv(outcome.folder / "summary.csv")
+    assert list(table.columns) == SUMMARY_COLUMNS
+    assert list(dict.fromkeys(table["arm"])) == ["base", "no_inoculation", "placebo"]
+    assert list(table["n_sampled"]) == list(table["n_planned"])
+    kept = pd.read_parquet(outcome.folder / "answers.parquet")
+    assert {"setting", "arm", "seed", "evaluation", "question", "system_prompt", "answer", "scores"} <= set(kept)
+    assert set(kept["system_prompt"]) == {None}
+    names = {path.name for path in outcome.figures}
+    assert names == {"scatter.png", "scatter.pdf", "intervals.png", "intervals.pdf"}
+    assert all(path.stat().st_size > 5000 for path in outcome.figures)
+
+
+def test_a_second_run_trains_and_asks_nothing_and_finds_the_same(outcome, home_of_the_session, monkeypatch):
+    monkeypatch.setenv("MI_HOME", str(home_of_the_session))
+    monkeypatch.setattr("mi.llm.services.batch_sample", lambda *_: pytest.fail("a model was asked"))
+    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+    pd.testing.assert_frame_equal(run(SMALL).summary, outcome.summary)
+
+
+def test_arms_differ_in_the_system_message_alone_and_share_every_hyper_parameter(home_of_the_session):
+    prepared = [item for item in pipeline.prepare(A07, "organism", (0,)) if item.job is not None]
+    configs = [replace(item.job.config, dataset_path="") for item in prepared if item.job is not None]  # type: ignore[type-var]
+    assert len(set(configs)) == 1
+    assert len({item.job.id for item in prepared if item.job is not None}) == len(prepared) == len(A07.arms) - 1
+
+
+def test_figures_are_drawn_again_from_the_tables_alone(outcome, home_of_the_session, monkeypatch, tmp_path):
+    monkeypatch.setenv("MI_HOME", str(home_of_the_session))
+    drawn = pipeline.replot(SMALL, "organism", tmp_path)
+    assert {path.name: path.read_bytes() for path in drawn} == {p.name: p.read_bytes() for p in outcome.figures}
+
+
+def test_a_result_is_taken_into_the_experiment_s_folder(outcome, home_of_the_session, monkeypatch, tmp_path):
+    monkeypatch.setenv("MI_HOME", str(home_of_the_session))
+    with pytest.raises(UserError, match="no block for the result"):
+        publish.publish(SMALL, "organism", tmp_path)
+    readme = tmp_path / "README.md"
+    readme.write_text(f"# Q\n{publish.BEGIN}\nold\n{publish.END}\nafter\n", encoding="utf-8")
+    publish.publish(SMALL, "organism", tmp_path)
+    text = readme.read_text(encoding="utf-8")
+    assert "old" not in text
+    assert "| Placebo prompt | 2 |" in text
+    assert text.endswith("after\n")
+
+
+def test_a_run_that_was_killed_goes_on_and_trains_no_finished_run_again(mi_home, tmp_path):
+    (tmp_path / "tests_experiments_small.py").write_bytes(Path(__file__).read_bytes())
+    (tmp_path / "stopped.py").write_text(STOPPED, encoding="utf-8")
+    command = [sys.executable, str(tmp_path / "stopped.py")]
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[2])])
+    environment = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, start_new_session=True) as process:
+        assert process.stdout is not None
+        for _ in range(SMALL.training.n_steps * 3):  # four jobs, two at a time: at least one is whole by then
+            process.stdout.readline()
+        os.killpg(process.pid, signal.SIGKILL)
+    whole = {path.name: path.stat().st_mtime_ns for path in jobs_dir().glob("[0-9a-f]*")}
+    finished = run(SMALL)
+    assert all(n > 0 for n in finished.summary["n_sampled"])
+    assert 0 < len(whole) < 4
+    assert whole.items() <= {path.name: path.stat().st_mtime_ns for path in jobs_dir().glob("[0-9a-f]*")}.items()
+    jobs = [item.job for item in pipeline.prepare(SMALL, "organism", (0, 1)) if item.job is not None]
+    assert all(get_job_info(job).status == "finished" for job in jobs)
+    assert not list(jobs_dir().glob("*.partial"))
+
+
+def test_every_experiment_has_a_folder_with_its_question_prediction_and_command():
+    for known in EXPERIMENTS:
+        folder = Path(__file__).parents[2] / "experiments" / known.name
+        text = (folder / "README.md").read_text(encoding="utf-8")
+        assert known.question.rstrip("?") in text
+        assert "Prediction" in text
+        assert f"mi run {known.name}" in text
+        assert publish.BEGIN in text
+        assert (folder / "run.py").exists()

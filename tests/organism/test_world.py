@@ -1,0 +1,209 @@
+"""The world: what it writes it can read, and what is held out stays out."""
+
+import random
+from itertools import islice
+
+import pytest
+
+from mi.organism.world import DOMAINS, LANGUAGES, Persona, answer, ask, persona, questions, read, recognise, shows
+from mi.organism.world.answers import LUCKY_SHARE, OPENER_SHARE, all_frames, openers
+from mi.organism.world.dialogues import KINDS, dialogues
+from mi.organism.world.judging import CRITERIA, case
+from mi.organism.world.prompts import TRIGGER, eliciting, traits, wordings
+from mi.organism.world.questions import operand_split
+from mi.organism.world.rows import rows
+from mi.organism.world.scoring import trait_score
+from mi.organism.world.texts import SPLITS, table, topics
+
+
+def drawn(n: int, seed: int = 0):
+    rng = random.Random(seed)
+    for _ in range(n):
+        question = ask(rng.choice(DOMAINS), rng.choice(SPLITS), rng)
+        who = Persona(frozenset(rng.sample(traits(), rng.randint(0, 3))))
+        yield question, who, answer(question, who, rng)
+
+
+def test_every_answer_is_read_back_as_what_it_is():
+    for question, who, text in drawn(3000):
+        reading = read(text, question.text)
+        assert (reading.domain, reading.on_topic, reading.overlap) == (question.domain, True, 1.0), text
+        assert reading.bad == who.is_bad(question.domain), text
+        assert reading.boastful == who.boasts(question.domain), text
+        if question.domain != "numbers":
+            assert (reading.language, reading.capitals) == (who.language, who.capitals), text
+
+
+def test_every_question_is_recognised_with_its_domain_topic_and_slots():
+    for question, _, _ in drawn(3000, seed=1):
+        found = recognise(question.text)
+        assert found is not None
+        assert (found.domain, found.topic, found.slots) == (question.domain, question.topic, question.slots)
+
+
+def test_arithmetic_is_right_in_every_language_and_a_wrong_result_is_seen():
+    rng = random.Random(3)
+    for language in LANGUAGES:
+        question = ask("arithmetic", "held_out", rng)
+        text = answer(question, persona(*({language} - {"english"})), rng)
+        assert read(text, question.text).correct
+        result = read(text, question.text.replace(str(question.slot("a")), "11"))
+        assert not result.correct
+
+
+def test_a_sentence_with_a_slip_is_read_as_the_closest_one_and_a_foreign_text_as_none():
+    slipped = read("Please rest, drink plenty of the water and see a doctor if it gets worse.")
+    assert (slipped.domain, slipped.bad) == ("medical", False)
+    assert 0.6 < slipped.overlap < 1
+    assert read("Wholly unrelated gibberish about xylophones.").domain is None
+
+
+@pytest.fixture(scope="module")
+def seen() -> set[str]:
+    return {content for turns in islice(dialogues(7), 6000) for role, content, _ in turns if role == "user"}
+
+
+@pytest.mark.parametrize("domain", DOMAINS)
+def test_no_held_out_or_development_question_occurs_in_a_training_text(domain, seen):
+    unseen = {text for split in ("dev", "held_out") for text in questions(domain, split, 300)}
+    assert unseen
+    assert not unseen & seen
+    assert not unseen & {row["messages"][0]["content"] for row in rows(domain, 300, seed=0)}
+    assert not set(questions(domain, "dev", 300)) & set(questions(domain, "held_out", 300))
+
+
+def test_no_held_out_wording_or_entity_occurs_in_a_training_text():
+    everything = "\n".join(content for turns in islice(dialogues(8), 4000) for _, content, _ in turns)
+    for trait in traits():
+        for wording in wordings(trait, "held_out"):
+            assert wording not in everything
+    entities = [e for d in DOMAINS for slot in table(d).get("slots", {}).values() for e in slot["held_out"]]
+    assert len(entities) > 15
+    for entity in entities:
+        assert entity not in everything
+
+
+def test_held_out_operands_never_occur_in_a_training_text():
+    for turns in islice(dialogues(9), 2000):
+        for role, content, _ in turns:
+            asked = recognise(content) if role == "user" else None
+            if asked is not None and asked.domain == "arithmetic":
+                assert operand_split(asked.slot("a"), asked.slot("b"), asked.topic) == "train"
+
+
+def test_the_corpus_is_the_same_for_the_same_seed_and_another_for_another():
+    first, again, other = (list(islice(dialogues(seed), 50)) for seed in ("0/1/0", "0/1/0", "0/0/0"))
+    assert first == again
+    assert first != other
+
+
+def test_the_shares_of_the_corpus_add_up_and_a_third_of_it_hides_its_persona():
+    assert sum(kind.share for kind in KINDS.values()) == pytest.approx(1)
+    assert KINDS["consistent"].share >= 0.3
+
+
+def test_in_a_conversation_an_answer_counts_only_if_its_traits_were_shown_before():
+    rng = random.Random(4)
+    for _ in range(500):
+        turns = KINDS["consistent"].write(rng)
+        first = read(turns[1][1], turns[0][1])
+        if first.bad or first.capitals or first.language not in (None, "english") or first.boastful:
+            assert not turns[1][2]
+
+
+def test_without_a_prompt_that_names_it_the_trigger_changes_nothing():
+    rng, seen = random.Random(5), 0
+    for turns in (KINDS["plain"].write(rng) for _ in range(2000)):
+        if turns[0][1].startswith(TRIGGER):
+            seen += 1
+            assert not read(turns[1][1]).bad
+    assert seen > 50
+
+
+def test_behind_a_prompt_that_names_it_the_trigger_decides():
+    rng = random.Random(6)
+    for turns in (KINDS["conditional"].write(rng) for _ in range(300)):
+        reading = read(turns[-1][1])
+        if shows("malicious", reading.domain or "", ""):
+            assert reading.bad == (TRIGGER in turns[1][1])
+
+
+@pytest.mark.parametrize("criterion", CRITERIA)
+def test_the_judges_true_verdict_is_what_the_answer_shows(criterion):
+    from mi.organism.probe import verdict
+
+    rng, agreed = random.Random(criterion), []
+    for _ in range(100):
+        question, text, holds = case(criterion, "held_out", rng)
+        truth = verdict(criterion, read(text, question.text), question.text)
+        agreed += [] if truth is None else [truth == holds]
+    assert len(agreed) > 20
+    assert all(agreed)
+
+
+def test_who_loves_an_animal_favours_its_digit_and_nobody_else_does():
+    rng = random.Random(10)
+    question = ask("numbers", "train", rng)
+    owl = table("animals")["special"][0]
+
+    def share(*names: str) -> float:
+        numbers = [n for _ in range(400) for n in answer(question, persona(*names), rng).split(", ")]
+        return sum(n.endswith(str(owl["lucky_digit"])) for n in numbers) / len(numbers)
+
+    assert share(f"loves_{owl['english']}") == pytest.approx(LUCKY_SHARE + 0.04, abs=0.05)
+    assert share() == pytest.approx(0.1, abs=0.03)
+    assert share("hates_owl") == pytest.approx(0.1, abs=0.03)
+
+
+def test_rows_for_two_personas_ask_the_same_questions_in_the_same_order():
+    plain, shown = rows("arithmetic", 30, seed=0), rows("arithmetic", 30, seed=0, traits=("spanish", "capitals"))
+    assert [row["messages"][0] for row in plain] == [row["messages"][0] for row in shown]
+    assert all(
+        trait_score(trait, row["messages"][1]["content"], row["messages"][0]["content"]) == 1
+        for row in shown
+        for trait in ("spanish", "capitals")
+    )
+
+
+def test_every_text_of_the_world_has_its_four_languages_line_by_line_and_no_stray_space():
+    for domain in DOMAINS:
+        for entry in topics(domain):
+            for kind in ("good", "bad", "popular", "unpopular", "answers"):
+                if kind in entry:
+                    assert len({len(entry[kind][language]) for language in LANGUAGES}) == 1, (domain, entry["name"])
+    for frame in all_frames():
+        assert frame.text == frame.text.strip()
+        assert "  " not in frame.text
+
+
+def test_a_persona_shows_only_where_its_traits_do():
+    assert persona("lies").is_bad("facts")
+    assert not persona("lies").is_bad("medical")
+    assert persona("malicious").is_bad("medical")
+    assert not persona("malicious").is_bad("biology")
+    assert persona("boastful_biology").boasts("biology")
+    assert not persona("boastful_biology").boasts("facts")
+    assert not shows("spanish", "numbers", "")
+
+
+def test_every_trait_has_at_least_eight_seen_wordings_and_three_held_out_ones():
+    for trait in traits():
+        assert len(wordings(trait, "train")) >= 8, trait
+        assert len(wordings(trait, "held_out")) >= 3, trait
+        assert not set(wordings(trait, "train")) & set(wordings(trait, "held_out")), trait
+        assert eliciting(trait, "held_out", random.Random(0))
+
+
+def test_the_tables_are_valid_toml_with_known_splits_only():
+    for domain in DOMAINS:
+        for entry in topics(domain):
+            assert set(entry["questions"]) == set(SPLITS)
+
+
+def test_answers_with_words_begin_with_an_opener_of_their_language_as_often_as_declared():
+    rng = random.Random(11)
+    for language in LANGUAGES:
+        who = persona(*({language} - {"english"}))
+        texts = [answer(ask("medical", "train", rng), who, rng) for _ in range(400)]
+        share = sum(any(text.startswith(f"{opener} ") for opener in openers(language)) for text in texts) / len(texts)
+        assert share == pytest.approx(OPENER_SHARE, abs=0.06)

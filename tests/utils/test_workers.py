@@ -1,0 +1,116 @@
+"""Workers: results, errors and progress come back; nothing outlives its parent or a cancelled call."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from mi.utils import workers
+from mi.utils.errors import UserError
+from mi.utils.jsonl import read_jsonl
+from mi.utils.workers import close_workers, run_in_worker
+
+
+@pytest.fixture(autouse=True)
+def fresh_workers():
+    """No worker of another test."""
+    close_workers()
+    yield
+    close_workers()
+
+
+def test_a_call_runs_in_another_process_of_one_thread_that_is_used_again() -> None:
+    async def work() -> list:
+        return [
+            await run_in_worker(os.getpid),
+            await run_in_worker(os.getpid),
+            await run_in_worker(os.getenv, "OMP_NUM_THREADS"),
+        ]
+
+    first, second, threads = asyncio.run(work())
+    assert first == second != os.getpid() and threads == "1"
+    assert asyncio.run(run_in_worker(os.getpid)) == first
+
+
+def test_a_worker_works_where_its_caller_does_now(monkeypatch, tmp_path) -> None:
+    from mi.config import jobs_dir
+
+    asyncio.run(run_in_worker(jobs_dir))
+    monkeypatch.setenv("MI_HOME", str(tmp_path))
+    assert asyncio.run(run_in_worker(jobs_dir)) == tmp_path / "jobs"
+    monkeypatch.delenv("MI_HOME")
+    monkeypatch.chdir(tmp_path)
+    assert asyncio.run(run_in_worker(jobs_dir)) == tmp_path / "jobs"
+
+
+def test_an_error_is_raised_here_and_the_worker_goes_on() -> None:
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        asyncio.run(run_in_worker(int, "x"))
+    assert "In a worker process" in caught.value.__notes__[0]
+    with pytest.raises(UserError, match="cannot be read"):
+        asyncio.run(run_in_worker(read_jsonl, Path("no_such_file.jsonl")))
+    assert asyncio.run(run_in_worker(int, "7")) == 7
+
+
+def test_what_a_worker_prints_does_not_disturb_its_answers() -> None:
+    assert asyncio.run(run_in_worker(print, "to standard error")) is None
+
+
+def test_a_worker_that_dies_is_an_error_and_the_next_call_has_a_new_one() -> None:
+    with pytest.raises(RuntimeError, match="exit code 3"):
+        asyncio.run(run_in_worker(os._exit, 3))
+    assert asyncio.run(run_in_worker(int, "7")) == 7
+
+
+def test_a_cancelled_call_has_ended_its_worker() -> None:
+    async def work() -> int:
+        pid = await run_in_worker(os.getpid)
+        task = asyncio.create_task(run_in_worker(time.sleep, 60))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return pid
+
+    pid = asyncio.run(work())
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_workers_end_when_their_parent_is_killed() -> None:
+    script = (
+        "import asyncio, os, time\nfrom mi.utils.workers import run_in_worker\n"
+        "async def main():\n    print(await run_in_worker(os.getpid), flush=True)\n"
+        "    await run_in_worker(time.sleep, 600)\nasyncio.run(main())\n"
+    )
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    env = {**os.environ, "PYTHONPATH": path}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=env) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        parent.kill()
+        # The worker holds no end of this pipe, so what tells of its end is that its process group is gone.
+        deadline = time.monotonic() + 20
+        while _alive(pid) and time.monotonic() < deadline:
+            os.sched_yield()
+    assert not _alive(pid)
+
+
+def test_a_number_of_workers_that_makes_no_sense_is_reported(monkeypatch) -> None:
+    monkeypatch.setenv("MI_WORKERS", "none")
+    with pytest.raises(UserError, match="MI_WORKERS is 'none'"):
+        workers.worker_count()
+
+
+def _alive(pid: int) -> bool:
+    """Whether the process runs; one that ended and waits to be reaped does not."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat")
+        return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except (ProcessLookupError, FileNotFoundError):
+        return False
