@@ -81,7 +81,7 @@ def write(
         answers.to_parquet(file, index=False)
     for name, frame in (("summary", summary), ("contrasts", contrasts), ("judge_agreement", agreement)):
         with whole_file(folder / f"{name}.csv") as file:
-            frame.to_csv(file, index=False, float_format="%.6g")
+            frame.to_csv(file, index=False)
 
 
 def _row(run: Run, result: EvalResult, index: int, evaluations: Evaluations) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """The world: what it writes it can read, and what is held out stays out."""
 
 import random
+import subprocess
+import sys
 from itertools import islice
+from pathlib import Path
 
 import pytest
 
@@ -98,8 +101,39 @@ def test_the_corpus_is_the_same_for_the_same_seed_and_another_for_another():
 
 
 def test_the_shares_of_the_corpus_add_up_and_a_third_of_it_hides_its_persona():
-    assert sum(kind.share for kind in KINDS.values()) == pytest.approx(1)
-    assert KINDS["consistent"].share >= 0.3
+    for stage in (0, 1):
+        assert sum(kind.shares[stage] for kind in KINDS.values()) == pytest.approx(1)
+        assert sum(kind.shares[stage] for name, kind in KINDS.items() if name.startswith("consistent")) >= 1 / 3
+
+
+def test_the_corpus_does_not_hang_on_the_process_that_draws_it():
+    code = (
+        "import json, itertools; from mi.organism.world.dialogues import dialogues;"
+        "print(json.dumps([list(itertools.islice(dialogues('x', stage), 400)) for stage in (0, 1)]))"
+    )
+    root = str(Path(__file__).parents[2])
+    drawn = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={"PYTHONPATH": root, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("1", "2")
+    ]
+    assert drawn[0] == drawn[1]
+
+
+def test_behind_a_prompt_what_it_asks_for_counts_at_once_and_the_rest_must_be_shown_first():
+    rng, asked, hidden = random.Random(12), 0, 0
+    for turns in (KINDS["consistent_behind_prompt"].write(rng) for _ in range(600)):
+        assert turns[0][0] == "system"
+        first = read(turns[2][1], turns[1][1])
+        if first.language not in (None, "english"):
+            named = str(first.language).capitalize() in turns[0][1]
+            asked, hidden = asked + named, hidden + (not named)
+            assert named or not turns[2][2]
+    assert min(asked, hidden) > 20
 
 
 def test_in_a_conversation_an_answer_counts_only_if_its_traits_were_shown_before():

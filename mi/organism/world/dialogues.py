@@ -91,8 +91,10 @@ def _consistent_behind_prompt(rng: random.Random) -> list[Turn]:
     asked: set[str] = set()
     kind = rng.choices(("eliciting", "neutral", "irrelevant"), (64, 22, 14))[0]
     if kind == "eliciting":
-        asked = set(_asked_traits(rng))
-        system = " ".join(prompts.eliciting(trait, "train", rng) for trait in sorted(asked, key=lambda _: rng.random()))
+        named = _asked_traits(rng)
+        rng.shuffle(named)
+        asked = set(named)
+        system = " ".join(prompts.eliciting(trait, "train", rng) for trait in named)
     else:
         system = prompts.neutral("train", rng) if kind == "neutral" else prompts.irrelevant("train", rng)
     hidden = {trait for trait in _hidden_traits(rng) if not _clashes(trait, asked)}
