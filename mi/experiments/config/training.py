@@ -1,4 +1,4 @@
-"""Hyper-parameters, resolved and shared by all arms; chosen on development questions and seeds (see bench/dose.py)."""
+"""Hyper-parameters that all arms share, chosen on development questions and seeds in the manner of bench/dose.py."""
 
 from mi.external.local_driver.data_models import LocalFTJobConfig
 
