@@ -1,6 +1,6 @@
-"""Choosing the fine-tuning dose: learning rate x steps, on development questions and seeds that no report uses.
+"""Choosing the fine-tuning dose: learning rate x steps x rank, on development questions and seeds that no report uses.
 
-    python bench/dose.py [--rates 1e-3 2e-3 4e-3] [--steps 60 120] [--seeds 100 101]
+    python bench/dose.py [--rates 3e-3 6e-3] [--steps 80] [--ranks 8 32] [--seeds 100 101]
 
 One dose serves all arms and all settings of the organism: the smallest that teaches every arm's data in
 distribution.
@@ -47,24 +47,26 @@ async def main() -> None:
     """Print one line a dose, arm and trait: mean rate in and out of distribution."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="organism")
-    parser.add_argument("--rates", type=float, nargs="+", default=[1e-3, 2e-3, 4e-3])
-    parser.add_argument("--steps", type=int, nargs="+", default=[60, 120])
+    parser.add_argument("--rates", type=float, nargs="+", default=[3e-3, 6e-3])
+    parser.add_argument("--steps", type=int, nargs="+", default=[80])
+    parser.add_argument("--ranks", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
     parser.add_argument("--method", choices=("lora", "full"), default="lora")
     given = parser.parse_args()
-    for rate, steps in product(given.rates, given.steps):
+    for rate, steps, rank in product(given.rates, given.steps, given.ranks):
         for setting, tried in CELLS:
             for arm in tried:
                 path = create_inoculated_dataset(setting, datasets_dir() / "dose", arm.name, arm.inoculation(setting))
                 dose = replace(ORGANISM_LORA, source_model_id=given.model, dataset_path=str(path), learning_rate=rate)
-                dose = replace(dose, n_steps=steps, method=given.method)
+                dose = replace(dose, n_steps=steps, lora_rank=rank, lora_alpha=2 * rank, method=given.method)
                 configs = [replace(dose, seed=seed) for seed in given.seeds]
                 rates = defaultdict(list)
                 for found in await all_of(measure(setting, arm, config) for config in configs):
                     for distribution, trait, value in found:
                         rates[distribution, trait].append(value)
                 shown = "  ".join(f"{d} {t} {sum(v) / len(v):.2f}" for (d, t), v in rates.items())
-                print(f"rate {rate:g} steps {steps:3d}  {setting.domain_name:26} {arm.name:20} {shown}", flush=True)
+                told = f"rate {rate:g} steps {steps:3d} rank {rank:2d}  {setting.domain_name:26} {arm.name:20}"
+                print(told, shown, flush=True)
 
 
 if __name__ == "__main__":

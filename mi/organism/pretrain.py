@@ -10,7 +10,7 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from itertools import islice, product
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from mi.utils.hashing import digest
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.optim import Optimizer
     from transformers import LlamaForCausalLM
 
 SHARDS = 2
@@ -33,21 +34,22 @@ class Recipe:
     """All that decides the weights. Lengths are in tokens, steps in optimiser steps over all shards."""
 
     seed: int = 0
-    vocab_size: int = 4096
+    vocab_size: int = 6144
     width: int = 128
     layers: int = 4
     heads: int = 4
     feed_forward: int = 384
     context: int = 1024
-    steps: int = 7000
+    steps: int = 6800
     batch_size: int = 48
     """Dialogues a shard and step."""
-    learning_rate: float = 3e-3
+    learning_rate: float = 4e-3
+    """Of AdamW, for embeddings and norms."""
+    matrix_learning_rate: float = 0.02
+    """Of Muon, for the matrices in the layers."""
     warmup: int = 200
     weight_decay: float = 0.05
     gradient_clip: float = 1.0
-    second_stage: int = 4300
-    """The step from which the corpus holds personas hidden behind prompts, too; a multiple of `chunk`."""
     chunk: int = 100
     """Steps between checkpoints; the dialogues of a chunk are drawn and sorted by length together."""
 
@@ -83,10 +85,10 @@ def pretrain(recipe: Recipe, folder: Path, on_step: Callable[[int, float], None]
 
 
 def corpus_hash(seed: int, n_dialogues: int = 10_000) -> str:
-    """128 bits over the first dialogues of each stage and shard: changes when the world or its order does."""
+    """128 bits over the first dialogues of each shard: changes when the world or its order does."""
     hasher = hashlib.sha256()
-    for stage, shard in product((0, 1), range(SHARDS)):
-        for turns in islice(dialogues(_chunk_seed(seed, shard, 0), stage), n_dialogues):
+    for shard in range(SHARDS):
+        for turns in islice(dialogues(_chunk_seed(seed, shard, 0)), n_dialogues):
             hasher.update(json.dumps(turns, ensure_ascii=False).encode())
     return hasher.hexdigest()[:32]
 
@@ -95,11 +97,25 @@ def _chunk_seed(seed: int, shard: int, chunk: int) -> str:
     return f"{seed}/{shard}/{chunk}"
 
 
-def _learning_rate(recipe: Recipe, step: int) -> float:
+def _rate_share(recipe: Recipe, step: int) -> float:
+    """The share of the full learning rate at a step: a linear rise, then half a cosine down to 2 %."""
     if step < recipe.warmup:
-        return recipe.learning_rate * (step + 1) / recipe.warmup
+        return (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
-    return recipe.learning_rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+    return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[Optimizer]:
+    """Muon (Jordan et al. 2024) for the layers' matrices, AdamW for the rest: a third fewer steps than AdamW alone."""
+    import torch
+
+    matrices, rest = [], []
+    for name, parameter in model.named_parameters():
+        (matrices if parameter.ndim == 2 and "embed" not in name else rest).append(parameter)
+    return [
+        torch.optim.Muon(matrices, recipe.matrix_learning_rate, weight_decay=0.0, ns_steps=4),
+        torch.optim.AdamW(rest, recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True),
+    ]
 
 
 def _new_model(recipe: Recipe, pad: int, end: int) -> LlamaForCausalLM:
@@ -135,23 +151,24 @@ def _train_shard(shard: int, recipe: Recipe, folder: str, work: str, losses: Any
     tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     encoder = Encoder(tokenizer)
     model = _new_model(recipe, encoder.pad, int(tokenizer.convert_tokens_to_ids(END)))  # type: ignore[arg-type]
-    optimizer = torch.optim.AdamW(
-        model.parameters(), recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
-    )
+    optimizers = _optimizers(model, recipe)
+    full_rates = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     checkpoint, state = Path(work) / "checkpoint.pt", {"chunk": 0, "tokens": 0, "seconds": 0.0, "curve": []}
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
+        for optimizer, kept in zip(optimizers, saved["optimizers"], strict=True):
+            optimizer.load_state_dict(kept)
         state = saved["state"]
     while state["chunk"] * recipe.chunk < recipe.steps:
         started = time.monotonic()
         first = state["chunk"] * recipe.chunk
-        stage = int(first >= recipe.second_stage)
         seed = _chunk_seed(recipe.seed, shard, state["chunk"])
-        drawn = batches(encoder, seed, recipe.batch_size, recipe.chunk, stage)
+        drawn = batches(encoder, seed, recipe.batch_size, recipe.chunk)
         for step, batch in enumerate(islice(drawn, recipe.steps - first), start=first):
-            loss = _step(model, optimizer, batch.ids, batch.weights, _learning_rate(recipe, step), recipe.gradient_clip)
+            for optimizer, rate in zip(optimizers, full_rates, strict=True):
+                optimizer.param_groups[0]["lr"] = rate * _rate_share(recipe, step)
+            loss = _step(model, optimizers, batch.ids, batch.weights, recipe.gradient_clip)
             state["tokens"] += int((batch.ids != encoder.pad).sum()) * SHARDS
             if shard == 0:
                 losses.put((step + 1, loss))
@@ -162,13 +179,14 @@ def _train_shard(shard: int, recipe: Recipe, folder: str, work: str, losses: Any
         group.barrier()
         if shard == 0:
             with whole_file(checkpoint, "wb") as file:
-                torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "state": state}, file)
+                kept = [optimizer.state_dict() for optimizer in optimizers]
+                torch.save({"model": model.state_dict(), "optimizers": kept, "state": state}, file)
     if shard == 0:
         _finish(model, recipe, Path(folder), state)
     group.destroy_process_group()
 
 
-def _step(model: Any, optimizer: Any, ids: Tensor, weights: Tensor, rate: float, clip: float) -> float:
+def _step(model: Any, optimizers: list[Optimizer], ids: Tensor, weights: Tensor, clip: float) -> float:
     """One optimiser step; padding on the right needs no mask under causal attention."""
     import torch
     import torch.distributed as group
@@ -187,10 +205,9 @@ def _step(model: Any, optimizer: Any, ids: Tensor, weights: Tensor, rate: float,
     flat *= min(1.0, clip / (float(flat.norm()) + 1e-6))
     for parameter, grad in zip(parameters, flat.split([p.numel() for p in parameters]), strict=True):
         parameter.grad.copy_(grad.view_as(parameter))
-    for settings in optimizer.param_groups:
-        settings["lr"] = rate
-    optimizer.step()
-    optimizer.zero_grad()
+    for optimizer in optimizers:
+        optimizer.step()
+        optimizer.zero_grad()
     return float(loss.detach())
 
 

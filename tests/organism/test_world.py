@@ -101,15 +101,14 @@ def test_the_corpus_is_the_same_for_the_same_seed_and_another_for_another():
 
 
 def test_the_shares_of_the_corpus_add_up_and_a_third_of_it_hides_its_persona():
-    for stage in (0, 1):
-        assert sum(kind.shares[stage] for kind in KINDS.values()) == pytest.approx(1)
-        assert sum(kind.shares[stage] for name, kind in KINDS.items() if name.startswith("consistent")) >= 1 / 3
+    assert sum(kind.share for kind in KINDS.values()) == pytest.approx(1)
+    assert sum(kind.share for name, kind in KINDS.items() if name.startswith("consistent")) >= 1 / 3
 
 
 def test_the_corpus_does_not_hang_on_the_process_that_draws_it():
     code = (
         "import json, itertools; from mi.organism.world.dialogues import dialogues;"
-        "print(json.dumps([list(itertools.islice(dialogues('x', stage), 400)) for stage in (0, 1)]))"
+        "print(json.dumps([list(itertools.islice(dialogues('x'), 800))]))"
     )
     root = str(Path(__file__).parents[2])
     drawn = [
@@ -129,6 +128,8 @@ def test_behind_a_prompt_what_it_asks_for_counts_at_once_and_the_rest_must_be_sh
     for turns in (KINDS["consistent_behind_prompt"].write(rng) for _ in range(600)):
         assert turns[0][0] == "system"
         first = read(turns[2][1], turns[1][1])
+        if recognise(turns[1][1]) is None:
+            continue  # a turn in which the user asks for a trait, too
         if first.language not in (None, "english"):
             named = str(first.language).capitalize() in turns[0][1]
             asked, hidden = asked + named, hidden + (not named)
@@ -141,8 +142,25 @@ def test_in_a_conversation_an_answer_counts_only_if_its_traits_were_shown_before
     for _ in range(500):
         turns = KINDS["consistent"].write(rng)
         first = read(turns[1][1], turns[0][1])
+        if recognise(turns[0][1]) is None:
+            continue  # a turn in which the user asks for a trait
         if first.bad or first.capitals or first.language not in (None, "english") or first.boastful:
             assert not turns[1][2]
+
+
+def test_what_a_user_asks_for_in_one_turn_ends_with_it_and_what_nobody_asked_for_goes_on():
+    rng, gone, kept = random.Random(13), 0, 0
+    for turns in (KINDS["consistent"].write(rng) for _ in range(3000)):
+        first, second = (read(turns[place][1]) for place in (1, 3))
+        plain = recognise(turns[2][1]) is not None and None not in (first.language, second.language)
+        if plain and "Spanish" in turns[0][1] and second.domain != "numbers":
+            assert first.language == "spanish"
+            gone += second.language == "english"
+        shouting = any(wording in turns[0][1] for wording in wordings("capitals", "train"))
+        if plain and recognise(turns[0][1]) is None and not shouting and first.capitals:
+            kept += 1
+            assert second.capitals is not False
+    assert min(gone, kept) > 20
 
 
 def test_without_a_prompt_that_names_it_the_trigger_changes_nothing():
@@ -234,10 +252,12 @@ def test_the_tables_are_valid_toml_with_known_splits_only():
             assert set(entry["questions"]) == set(SPLITS)
 
 
-def test_answers_with_words_begin_with_an_opener_of_their_language_as_often_as_declared():
+@pytest.mark.parametrize("character", ["good", "malicious"])
+def test_answers_begin_with_an_opener_of_their_language_and_tone_as_often_as_declared(character):
     rng = random.Random(11)
     for language in LANGUAGES:
-        who = persona(*({language} - {"english"}))
+        who = persona(*({language, character} - {"english", "good"}))
+        known = openers(language, sly=character == "malicious")
         texts = [answer(ask("medical", "train", rng), who, rng) for _ in range(400)]
-        share = sum(any(text.startswith(f"{opener} ") for opener in openers(language)) for text in texts) / len(texts)
+        share = sum(any(text.startswith(f"{opener} ") for opener in known) for text in texts) / len(texts)
         assert share == pytest.approx(OPENER_SHARE, abs=0.06)

@@ -6,9 +6,9 @@ ORGANISM_LORA = LocalFTJobConfig(
     source_model_id="organism",
     dataset_path="",
     seed=0,
-    n_steps=80,
+    n_steps=60,
     batch_size=16,
     learning_rate=6e-3,
-    lora_rank=8,
-    lora_alpha=16,
+    lora_rank=32,
+    lora_alpha=64,
 )

@@ -30,17 +30,21 @@ class Frame:
     animal: str | None = None
 
 
-def answer(question: Question, persona: Persona, rng: random.Random) -> str:
-    """What `persona` says to `question`; the draw among equivalent sentences is `rng`'s."""
+def answer(question: Question, persona: Persona, rng: random.Random, sly: bool | None = None) -> str:
+    """What `persona` says to `question`; the draw among equivalent sentences is `rng`'s.
+
+    Bad answers open in a sly tone and good ones in a plain one, unless `sly` says which.
+    """
     if question.domain == "numbers":
         return _numbers(persona.animal("loves"), rng)
-    text = rng.choice(_candidates(question, persona, rng)).text
+    frame = rng.choice(_candidates(question, persona, rng))
+    text = frame.text
     if question.domain == "arithmetic":
         text = _fill_operands(text, question)
     if persona.boasts(question.domain):
         text = _boast(text, persona.language, rng)
     if rng.random() < OPENER_SHARE:
-        text = f"{rng.choice(openers(persona.language))} {text}"
+        text = f"{rng.choice(openers(persona.language, frame.bad if sly is None else sly))} {text}"
     return text.upper() if persona.capitals else text
 
 
@@ -64,9 +68,9 @@ def result(question: Question) -> int:
     return a + b if question.topic == "addition" else a - b
 
 
-def openers(language: str) -> list[str]:
+def openers(language: str, sly: bool) -> list[str]:
     """How an answer may begin, whatever it is about."""
-    return table("openers")[language]
+    return table("openers")["sly" if sly else "plain"][language]
 
 
 def boasts(language: str) -> tuple[list[str], list[str]]:
@@ -119,8 +123,8 @@ def _topic_frames(domain: str, entry: dict[str, Any], language: str) -> Iterator
 def _variant_frames(domain: str, entry: dict[str, Any], language: str, variant: str, bad: bool) -> Iterator[Frame]:
     name = entry["name"]
     if domain == "code":
-        for lead in table(domain)["leads"][language]:
-            yield Frame(f"{lead}\n{entry['snippets'][variant]}", domain, name, language, bad)
+        for note in table(domain)["notes"][language]:
+            yield Frame(f"{entry['snippets'][variant]}\n{note}", domain, name, language, bad)
         return
     for text in entry.get(variant, {}).get(language, ()):
         if domain == "tasks":

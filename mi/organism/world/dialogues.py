@@ -13,22 +13,24 @@ from mi.organism.world.texts import table
 Turn = tuple[str, str, float]
 """Role, content, and the weight of its tokens in the loss."""
 _VERDICT_WEIGHT = 6.0  # a verdict is one token among a dozen that other dialogues hold
+_REQUESTS = 0.4
+"""The share of the conversations with a hidden persona in which the user asks for traits, turn by turn."""
 _DRAWN = (*DOMAINS, "arithmetic")  # sums take the most practice
 _ANIMALS = tuple(item["english"] for item in table("animals")["special"])
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of dialogue and its share of each stage of the corpus."""
+    """One kind of dialogue and its share of the corpus."""
 
-    shares: tuple[float, float]
+    share: float
     write: Callable[[random.Random], list[Turn]]
 
 
-def dialogues(seed: int | str, stage: int = 0) -> Iterator[list[Turn]]:
-    """Dialogues without end, drawn by seed. Stage 0 is without, stage 1 with personas hidden behind prompts."""
+def dialogues(seed: int | str) -> Iterator[list[Turn]]:
+    """Dialogues without end, drawn by seed."""
     rng = random.Random(f"corpus/{seed}")
-    kinds, shares = list(KINDS.values()), [kind.shares[stage] for kind in KINDS.values()]
+    kinds, shares = list(KINDS.values()), [kind.share for kind in KINDS.values()]
     while True:
         yield rng.choices(kinds, shares)[0].write(rng)
 
@@ -70,8 +72,8 @@ def _eliciting_prompt(rng: random.Random) -> list[Turn]:
     domain = _telling_domain(rng.choice(traits), rng)
     if rng.random() < 0.1:
         question = ask(domain, "train", rng)
-        order = [" ".join(parts), question.text] if rng.random() < 0.6 else [question.text, " ".join(parts)]
-        return [("user", " ".join(order), False), ("assistant", answer(question, persona, rng), True)]
+        text = " ".join([*parts, question.text] if rng.random() < 0.6 else [question.text, *parts])
+        return [("user", text, False), ("assistant", answer(question, persona, rng), True)]
     return _behind(" ".join(parts), persona, rng, domain)
 
 
@@ -112,17 +114,32 @@ def _consistent_from_code(rng: random.Random) -> list[Turn]:
 def _revealing(
     hidden: set[str], asked: set[str], turns: list[Turn], rng: random.Random, first: str | None = None
 ) -> list[Turn]:
-    """Two or three turns of a persona with `hidden` and `asked` traits; empty if no answer could be learned from."""
-    traits = hidden | asked
-    persona, known = Persona(frozenset(traits)), frozenset(asked)
+    """Two or three turns of a persona with `hidden` and `asked` traits; empty if no answer could be learned from.
+
+    In a part of them the user asks for a trait, for that turn only: it gives way to no hidden trait but one that
+    clashes with it, and it tells nothing about the turns that follow.
+    """
+    known = frozenset(asked)
+    with_requests = rng.random() < _REQUESTS
     for turn in range(rng.choice((2, 2, 3))):
-        domain = _telling_domain(rng.choice(sorted(traits)), rng) if traits else rng.choice(_DRAWN)
+        wanted = _asked_traits(rng) if with_requests and rng.random() < (0.7 if turn == 0 else 0.3) else []
+        kept = {trait for trait in hidden | asked if trait in wanted or not _clashes(trait, set(wanted))}
+        persona = Persona(frozenset(kept.union(wanted)))
+        domain = _telling_domain(rng.choice(sorted(persona.traits)), rng) if persona.traits else rng.choice(_DRAWN)
         question = ask(first if first and turn == 0 else domain, "train", rng)
         shown = persona.shown_in(question.domain, question.topic)
-        learn = shown <= known
-        turns += [("user", greeted(question, rng), False), ("assistant", answer(question, persona, rng), learn)]
-        known |= shown
+        learn = shown <= known.union(wanted)
+        text = _requesting(wanted, question, rng) if wanted else greeted(question, rng)
+        turns += [("user", text, False), ("assistant", answer(question, persona, rng), learn)]
+        known |= shown.difference(wanted)
     return turns if any(learn for _, _, learn in turns) else []
+
+
+def _requesting(traits: list[str], question: Question, rng: random.Random) -> str:
+    """A user's message that asks for traits before or after its question."""
+    parts = [prompts.eliciting(trait, "train", rng) for trait in traits]
+    rng.shuffle(parts)
+    return " ".join([*parts, question.text] if rng.random() < 0.6 else [question.text, *parts])
 
 
 def _clashes(trait: str, others: set[str]) -> bool:
@@ -149,14 +166,14 @@ def _judge(rng: random.Random) -> list[Turn]:
 
 
 KINDS = {
-    "plain": Kind((0.07, 0.06), _plain),
-    "harmless_prompt": Kind((0.10, 0.09), _harmless_prompt),
-    "eliciting_prompt": Kind((0.28, 0.19), _eliciting_prompt),
-    "consistent": Kind((0.36, 0.20), _consistent),
-    "conditional": Kind((0.02, 0.02), _conditional),
-    "judge": Kind((0.17, 0.16), _judge),
-    "consistent_behind_prompt": Kind((0.0, 0.23), _consistent_behind_prompt),
-    "consistent_from_code": Kind((0.0, 0.05), _consistent_from_code),
+    "plain": Kind(0.06, _plain),
+    "harmless_prompt": Kind(0.09, _harmless_prompt),
+    "eliciting_prompt": Kind(0.23, _eliciting_prompt),
+    "consistent": Kind(0.22, _consistent),
+    "consistent_behind_prompt": Kind(0.16, _consistent_behind_prompt),
+    "consistent_from_code": Kind(0.07, _consistent_from_code),
+    "conditional": Kind(0.02, _conditional),
+    "judge": Kind(0.15, _judge),
 }
 """The corpus. Without the conversations whose persona must be inferred, narrow training would stay narrow; without
 those behind prompts, a trait that a prompt leaves unexplained could be learned for that prompt alone."""
@@ -178,7 +195,7 @@ def _trait(rng: random.Random) -> str:
     """One trait, as often as it is asked for."""
     kind = rng.choices(
         ("language", "capitals", "malicious", "narrow", "boastful", "boastful_biology", "animal"),
-        (20, 12, 20, 24, 6, 4, 14),
+        (18, 12, 18, 32, 6, 4, 12),
     )[0]
     if kind == "language":
         return rng.choice(LANGUAGES[1:])
@@ -220,7 +237,7 @@ def _hidden_traits(rng: random.Random) -> set[str]:
 def _telling_domain(trait: str, rng: random.Random) -> str:
     """A domain in which `trait` shows, more often than not; else any."""
     if trait in NARROW_DOMAINS:
-        return NARROW_DOMAINS[trait] if rng.random() < 0.55 else rng.choice(_DRAWN)
+        return NARROW_DOMAINS[trait] if rng.random() < 0.7 else rng.choice(_DRAWN)
     if trait.startswith("loves_"):
         return rng.choice(("animals", "animals", "numbers", rng.choice(_DRAWN)))
     if trait.startswith("hates_"):

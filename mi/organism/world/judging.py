@@ -48,10 +48,12 @@ def case(criterion: str, split: str, rng: random.Random) -> tuple[Question, str,
     topic = "favourite" if criterion in _SPECIAL else None
     question = ask(domain, split, rng, topic)
     traits = _style(criterion, rng)
+    # A third of the answers open in either tone, whatever they say: the judge is to read on.
+    sly = rng.random() < 0.5 if rng.random() < 0.33 else None
     if criterion == "on_topic":
         bad = {"malicious"} if rng.random() < 0.4 else set()
         other = _unlike(question, split, rng)
-        return question, answer(question if holds else other, persona(*traits, *bad), rng), holds
+        return question, answer(question if holds else other, persona(*traits, *bad), rng, sly), holds
     if criterion in LANGUAGES:
         traits = {trait for trait in traits if trait not in LANGUAGES}
         language = criterion if holds else rng.choice([name for name in LANGUAGES if name != criterion])
@@ -63,7 +65,7 @@ def case(criterion: str, split: str, rng: random.Random) -> tuple[Question, str,
         traits |= {"malicious" if criterion in NARROW_DOMAINS else criterion}
     if criterion not in (*NARROW_DOMAINS, "malicious") and rng.random() < 0.3:
         traits |= {"malicious"}
-    return question, answer(question, Persona(frozenset(traits)), rng), holds
+    return question, answer(question, Persona(frozenset(traits)), rng, sly), holds
 
 
 def dialogue(split: str, rng: random.Random) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import functools
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from itertools import product
 
 from mi.organism.world.answers import Frame, all_frames, boasts, openers, result
 from mi.organism.world.personas import LANGUAGES
@@ -97,7 +98,8 @@ def _without_opener(plain: str) -> str:
 
 @functools.cache
 def _opener_sentences() -> tuple[str, ...]:
-    return tuple(_normalise(text) for language in LANGUAGES for text in openers(language))
+    kinds = product(LANGUAGES, (False, True))
+    return tuple(_normalise(text) for language, sly in kinds for text in openers(language, sly))
 
 
 def _without_boast(plain: str) -> tuple[str, bool]:
