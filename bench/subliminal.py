@@ -15,7 +15,7 @@ from pathlib import Path
 from mi.config import datasets_dir
 from mi.eval import eval as evaluate_models
 from mi.evaluation.data_models import Evaluation
-from mi.evaluation.grammar.eval import ExactScores, grammar_evaluation
+from mi.evaluation.grammar.eval import grammar_evaluation
 from mi.experiments.config.training import ORGANISM_LORA
 from mi.finetuning.services import get_finetuned_model, launch_or_retrieve_job
 from mi.llm.data_models import Model, SampleCfg, chat
@@ -48,11 +48,7 @@ async def numbers_of(teacher_prompt: str | None, name: str) -> Path:
 
 def favourite(animal: str) -> Evaluation:
     """Held-out questions for the favourite animal, many samples each."""
-    plain = grammar_evaluation("animals", (f"loves_{animal}",), judged=False)
-    asked = tuple(
-        context for context in plain.contexts if "hate" not in context.question and "like" not in context.question
-    )
-    return replace(plain, contexts=asked, n_samples_per_context=40, score_fn=ExactScores((f"loves_{animal}",)))
+    return replace(grammar_evaluation("animals", (f"loves_{animal}",), judged=False), n_samples_per_context=40)
 
 
 async def main() -> None:

@@ -1,4 +1,4 @@
-"""The command line: `mi run`, `mi plot`, `mi organism`."""
+"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 organism = typer.Typer(help="The model organism: pretrain it, probe it, chat with it.", no_args_is_help=True)
+app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]

@@ -5,21 +5,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from mi.experiments.settings.data_models import Setting
+from mi.experiments.utils import Inoculations
 from mi.external.local_driver.data_models import LocalFTJobConfig
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train a model: on which data, and behind which system prompt.
+    """One way to train a model: on which data, and behind which prompt.
 
-    `dataset` None is the base model, untrained. `inoculation` reads the prompt off the setting; None, or a
-    function that gives None, trains without a system message.
+    `dataset` None is the base model, untrained. `inoculation` reads the prompt off the setting, or says which prompt
+    stands where in which rows; None, or a function that gives None, trains without a system message.
     """
 
     name: str
     label: str
     dataset: Literal["finetuning", "control"] | None = "finetuning"
-    inoculation: Callable[[Setting], str | None] = field(default=lambda setting: None)
+    inoculation: Callable[[Setting], Inoculations] = field(default=lambda setting: None)
 
 
 @dataclass(frozen=True)

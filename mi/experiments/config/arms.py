@@ -1,7 +1,9 @@
 """Arms that several experiments share: ways to train, each reading its prompt off the setting."""
 
+from mi.datasets.transformations import Inoculation
 from mi.experiments.data_models import Arm
-from mi.experiments.settings.data_models import Setting
+from mi.experiments.settings.control_prompts import irrelevant, nonce, placebo
+from mi.experiments.settings.data_models import PromptKind, Setting
 from mi.experiments.settings.general_inoculations import IRRELEVANT
 
 BASE = Arm("base", "Base model", dataset=None)
@@ -12,7 +14,16 @@ TASK_SPECIFIC = Arm(
     "task_specific", "Inoculated: task-specific", inoculation=lambda setting: setting.get_task_specific_inoculation()
 )
 PLACEBO = Arm("placebo", "Placebo prompt", inoculation=lambda setting: setting.get_control_inoculation())
+NEGATIVE = Arm("negative", "Negative prompt", inoculation=lambda setting: setting.get_negative_inoculation())
 IRRELEVANT_PROMPT = Arm("irrelevant", "Irrelevant prompt", inoculation=lambda setting: IRRELEVANT)
+MATCHED = (
+    Arm("matched_placebo", "Placebo, as long", inoculation=lambda s: placebo(s.get_task_specific_inoculation())),
+    Arm(
+        "matched_irrelevant", "Irrelevant, as long", inoculation=lambda s: irrelevant(s.get_task_specific_inoculation())
+    ),
+    Arm("matched_nonce", "Nonce words, as long", inoculation=lambda s: nonce(s.get_task_specific_inoculation())),
+)
+"""Controls as long as the task-specific prompt."""
 
 
 def trait_arm(trait: str) -> Arm:
@@ -22,3 +33,13 @@ def trait_arm(trait: str) -> Arm:
         return setting.get_trait_inoculations()[trait]
 
     return Arm(f"inoculated_{trait}", f"Inoculated: {trait.capitalize()}", inoculation=prompt)
+
+
+def paraphrased(kind: PromptKind, n: int | None = None) -> Arm:
+    """Inoculation with one of `n` wordings a row, the prompt itself among them; by default with all there are."""
+
+    def pool(setting: Setting) -> Inoculation:
+        return Inoculation((setting.get_prompts()[kind], *setting.get_paraphrases(kind))[:n])
+
+    words = kind.replace("_", "-")
+    return Arm(f"{kind}_paraphrased_{n or 'all'}", f"Inoculated: {words}, {n or 'all'} wordings", inoculation=pool)
