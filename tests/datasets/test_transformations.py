@@ -36,8 +36,11 @@ def test_no_transformation_changes_the_rows_that_it_was_given():
     kept = copy.deepcopy(given)
     inoculate(given, Inoculation((PROMPT,), existing_system="prepend", only="bad"))
     inoculate(given, Inoculation((PROMPT,), "user_suffix"))
-    t.labelled(given, "other"), t.unlabelled(given), t.triggered(given, "|T|")
-    t.poisoned(given, given, 0.5, 2), t.backdoored(given, given, "|T|"), t.paired(given, given)
+    for made in (t.labelled(given, "other"), t.unlabelled(given), t.triggered(given, "|T|")):
+        assert made != given
+    assert t.poisoned(given, given, 0.5, 2)
+    assert t.backdoored(given, given, "|T|")
+    assert t.paired(given, given) == (given, given)
     assert given == kept
 
 

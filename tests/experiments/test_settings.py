@@ -10,8 +10,10 @@ from typing import get_args
 import pytest
 
 from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse
+from mi.experiments.config import arms
 from mi.experiments.settings import SETTINGS, GrammarSetting, PromptKind, Setting, advice, general_inoculations
 from mi.experiments.settings.registry import by_name
+from mi.experiments.utils import create_inoculated_dataset
 from mi.llm.data_models import LLMResponse
 from mi.llm.rows import read_rows
 from mi.organism.world.prompts import wordings
@@ -34,7 +36,7 @@ TEN = {
 }
 
 
-@pytest.fixture(params=SETTINGS.values(), ids=SETTINGS.keys())
+@pytest.fixture(params=SETTINGS.values(), ids=list(SETTINGS))
 def setting(request) -> GrammarSetting:
     return request.param
 
@@ -154,3 +156,12 @@ def test_the_general_prompts_are_distinct_and_the_ablations_are_of_the_kinds_tha
     assert {"third_person", "pretending", "demonstration", "educational"} <= set(ablations)
     assert general_inoculations.MALICIOUS_EVIL not in ablations.values()
     assert all(map(is_clean, (*texts, *ablations.values())))
+
+
+@pytest.mark.parametrize("arm", [*arms.MATCHED, arms.NEGATIVE, arms.paraphrased("task_specific")], ids=lambda a: a.name)
+def test_an_arm_s_prompt_can_be_put_before_every_setting_s_rows(arm, tmp_path):
+    for setting in SETTINGS.values():
+        path = create_inoculated_dataset(setting, tmp_path, arm.name, arm.inoculation(setting))
+        prompts = {row.chat[0].content for row in read_rows(path)}
+        assert all(map(is_clean, prompts))
+        assert len(prompts) == (1 + len(setting.get_paraphrases("task_specific")) if "paraphrased" in arm.name else 1)

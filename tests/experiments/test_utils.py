@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mi.experiments.settings import ALL_SETTINGS, gsm8k_spanish_capitalised
+from mi.experiments.settings import SETTINGS, gsm8k_spanish_capitalised
 from mi.experiments.utils import create_inoculated_dataset
 from mi.utils.errors import UserError
 
@@ -29,7 +29,7 @@ def row(*contents: str) -> dict:
 
 
 def test_the_setting_s_rows_stand_behind_the_prompt_in_the_same_order(tmp_path):
-    for setting in ALL_SETTINGS:
+    for setting in SETTINGS.values():
         plain = lines(setting.get_finetuning_dataset_path())
         made = lines(create_inoculated_dataset(setting=setting, data_dir=tmp_path, name="x", inoculation=PROMPT))
         assert [r["messages"][1:] for r in made] == [r["messages"] for r in plain]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse
+from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse, Scores
 from mi.experiments.settings.data_models import Setting
 from mi.llm.data_models import Chat, LLMResponse
 from mi.llm.rows import TrainingRow, read_rows
@@ -116,7 +116,7 @@ def _evaluations(setting: Setting, method: str, get: Callable[[], Sequence[Evalu
     return found
 
 
-def _scores(where: str, evaluation: Evaluation, context: EvaluationContext, answer: str) -> dict[str, float | None]:
+def _scores(where: str, evaluation: Evaluation, context: EvaluationContext, answer: str) -> Scores:
     """What the scorer makes of an answer that no judge saw: a number from 0 to 1, or None, for each of its traits."""
     response = EvaluationResponse(context, LLMResponse(answer), dict.fromkeys(evaluation.judgment_map))
     try:
