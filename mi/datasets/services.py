@@ -1,8 +1,17 @@
-"""Reading training files, checked; the catalogue of published sets will stand here."""
+"""Published data on this machine: fetched, verified, converted; and training files, read and checked."""
 
+import os
+import shutil
 from pathlib import Path
 
+from mi import config
+from mi.datasets import catalogue, converters, fetching
+from mi.datasets.data_models import CatalogueEntry, RawRow, Verified
+from mi.datasets.reading import READABLE, read_raw, rows_sha256
 from mi.llm.rows import TrainingRow, read_rows
+from mi.utils.errors import UserError
+from mi.utils.files import locked, whole_file
+from mi.utils.jsonl import write_jsonl_if_changed
 
 
 def read_training_rows(path: Path | str) -> list[TrainingRow]:
@@ -11,3 +20,106 @@ def read_training_rows(path: Path | str) -> list[TrainingRow]:
     Raises UserError, naming the file and the line, for whatever cannot be trained on; see `mi.llm.rows.read_rows`.
     """
     return read_rows(path)
+
+
+def path_of(entry: CatalogueEntry) -> Path:
+    """Where the file of an entry lies once it is fetched, byte for byte as published.
+
+    A file taken by hand of a set whose rows we do not know may be of another kind than the publisher's.
+    """
+    stem = config.datasets_dir() / "published" / entry.name
+    kinds = () if entry.access == "password" else READABLE
+    found = (stem.with_name(stem.name + kind) for kind in (entry.suffix, *kinds))
+    return next((path for path in found if path.exists()), stem.with_name(stem.name + entry.suffix))
+
+
+async def fetch(
+    entry: CatalogueEntry, origin: str | None = None, advance: fetching.Advance = lambda n: None
+) -> Verified:
+    """Have the file of an entry here, verified; what is here already and holds the right rows is not fetched again.
+
+    `origin` is another address or a file of one's own. The bytes are kept as published: an archive stays locked, canaries
+    stay in. A file is there whole, with the rows that the catalogue names, or not at all. Two processes fetch it once.
+    Raises UserError for a set that must be asked for, for other rows than the catalogue's, and as `download` does.
+    """
+    path = path_of(entry)
+    if origin is None and entry.url is None:
+        raise UserError(f"{entry.name}: cannot be fetched for you; {entry.unlock or 'give its file with --from FILE'}.")
+    async with locked(path.with_name(f".{path.name}.lock")):
+        if path.exists() and (origin is None or entry.sha256 is not None):
+            return verify_file(path, entry)
+        if origin is not None and "://" not in origin:
+            return _take(Path(origin), path, entry)
+        # Its suffix is kept, for it says how the rows are read.
+        part = path.with_name(f".part.{path.name}")
+        address = origin or entry.url
+        assert address is not None
+        await fetching.download(address, part, advance)
+        try:
+            found = verify_file(part, entry)
+        except UserError as error:
+            fetching.forget(part)
+            raise UserError(str(error).replace(str(part), address)) from error
+        os.replace(part, path)
+        fetching.forget(part)
+        return Verified(str(path), found.rows, found.sha256, found.name)
+
+
+def verify_file(path: Path, entry: CatalogueEntry | None = None) -> Verified:
+    """Read all rows of a file and compare them with the catalogue: with `entry`, or with whichever has these rows.
+
+    An archive is not opened: its rows are 0 and its hash is "". Raises UserError for rows that are not the entry's, for a
+    file whose rows the catalogue does not know where none is named, and as `read_raw` and the converters do.
+    """
+    if entry is not None and entry.access == "password" and path.suffix not in READABLE:
+        if not path.exists():
+            raise UserError(f"{path}: is not there; run `mi datasets fetch {entry.name}`.")
+        return Verified(str(path), 0, "", entry.name)
+    rows = read_raw(path)
+    sha256 = rows_sha256(rows)
+    known = catalogue.by_rows(sha256)
+    if entry is None and known is None:
+        raise UserError(
+            f"{path}: its {len(rows):,} rows (sha256 {sha256[:16]}…) are those of no published set; "
+            "name the set that they should be, or see `mi datasets list`."
+        )
+    if entry is not None and entry.sha256 is not None and sha256 != entry.sha256:
+        count = "" if entry.rows in (None, len(rows)) else f"{len(rows):,} rows instead of {entry.rows:,}, "
+        raise UserError(
+            f"{path}: does not hold the rows of {entry.name} ({count}sha256 {sha256[:16]}… instead of "
+            f"{entry.sha256[:16]}…); take it away and run `mi datasets fetch {entry.name}`, or give another file."
+        )
+    if entry is not None:
+        _converted(rows, entry, str(path))
+    name = entry.name if entry is not None else known.name if known is not None else None
+    return Verified(str(path), len(rows), sha256, name)
+
+
+def training_file(name: str) -> Path:
+    """The conversations of a fetched set as a training file, `{"messages": …}` a line; written where it is not yet there.
+
+    Raises UserError for an unknown name, for a set that is not fetched, and for a locked archive.
+    """
+    entry = catalogue.entry(name)
+    source = path_of(entry)
+    if source.suffix not in READABLE:
+        raise UserError(f"{name}: is kept locked; {entry.unlock or 'convert its files by hand'}.")
+    if not source.exists():
+        raise UserError(f"{name}: is not fetched; run `mi datasets fetch {name}`.")
+    path = config.datasets_dir() / "converted" / f"{name}.jsonl"
+    write_jsonl_if_changed(path, _converted(read_raw(source), entry, str(source)))
+    return path
+
+
+def _converted(rows: list[RawRow], entry: CatalogueEntry, where: str) -> list[converters.Conversation]:
+    schema = converters.SCHEMAS[entry.schema] if entry.schema else converters.schema_of(rows, where)
+    return converters.convert(rows, schema, where, entry.answer)
+
+
+def _take(origin: Path, path: Path, entry: CatalogueEntry) -> Verified:
+    """Copy a file of one's own to where the entry's file lies, once its rows are seen to be right."""
+    target = path if entry.access == "password" else path.with_name(path.stem + origin.suffix)
+    found = verify_file(origin, entry)
+    with origin.open("rb") as source, whole_file(target, "wb") as file:
+        shutil.copyfileobj(source, file)
+    return Verified(str(target), found.rows, found.sha256, found.name)

@@ -1,0 +1,85 @@
+"""The nouns of published data: where a set comes from, what is known of it, and what a file of it holds."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Access = Literal["open", "gated", "password"]
+Purpose = Literal["training", "control", "evaluation"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a publisher keeps a file. What is not known is None."""
+
+    repository: str
+    """Owner and name."""
+    revision: str | None
+    """The commit, or as many of its first digits as are known."""
+    path: str | None
+    """Inside the repository; None where no page or program of the publisher names it, and nothing can be fetched."""
+    host: Literal["GitHub", "Hugging Face"] = "GitHub"
+
+    @property
+    def url(self) -> str | None:
+        """The address of the file's bytes, None where the path is not known."""
+        if self.path is None:
+            return None
+        if self.host == "GitHub":
+            return f"https://raw.githubusercontent.com/{self.repository}/{self.revision or 'main'}/{self.path}"
+        return f"https://huggingface.co/datasets/{self.repository}/resolve/{self.revision or 'main'}/{self.path}"
+
+
+@dataclass(frozen=True)
+class CatalogueEntry:
+    """One published file. A fact that nobody has stated or that we could not check is None, never a guess."""
+
+    name: str
+    """GROUP/FILE: what one types."""
+    source: Source
+    purpose: Purpose
+    schema: str | None
+    """A name in `mi.datasets.converters.SCHEMAS`; None where it is not known, and for an archive."""
+    suffix: str = ".jsonl"
+    rows: int | None = None
+    """Objects in the file as published, before conversion."""
+    sha256: str | None = None
+    """Of the parsed rows in their order, as canonical JSON; how the file spells them does not enter."""
+    licence: str | None = None
+    citation: str | None = None
+    access: Access = "open"
+    mirror: Source | None = None
+    """Where else the file lies, for a source whose path is not known; only the hash of the rows vouches for it."""
+    unlock: str | None = None
+    """What a person does to get or open a set that is not open."""
+    answer: str | None = None
+    """The column that answers, where a row holds several answers to one prompt."""
+    note: str | None = None
+
+    @property
+    def url(self) -> str | None:
+        """Where the file is fetched from, None where no address is known."""
+        return self.source.url or (self.mirror.url if self.mirror else None)
+
+    @property
+    def group(self) -> str:
+        """The first half of the name: files that belong to one setting."""
+        return self.name.partition("/")[0]
+
+
+@dataclass(frozen=True)
+class RawRow:
+    """A row as published, and where it stands: the line of a JSONL file, else the number of the item, from 1."""
+
+    line: int
+    value: Any
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A file whose rows were read and hashed."""
+
+    path: str
+    rows: int
+    sha256: str
+    name: str | None
+    """The catalogue's name for these very rows, wherever the file lies."""
