@@ -1,4 +1,4 @@
-"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`."""
+"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mi.cli_settings import settings
+from mi.datasets.cli import app as datasets
 from mi.utils.errors import UserError
 
 app = typer.Typer(
@@ -22,6 +23,7 @@ app = typer.Typer(
 organism = typer.Typer(help="The model organism: pretrain it, probe it, chat with it.", no_args_is_help=True)
 app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
+app.add_typer(datasets, name="datasets")
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

@@ -72,7 +72,7 @@ def _equal(questions: Sequence[str], turns: Sequence[tuple[int, str]]) -> Iterat
 
 
 def _inside(questions: Sequence[str], turns: Sequence[tuple[int, str]]) -> Iterator[Found]:
-    """As `question in text`, for normalised texts; only turns that hold the question's rarest word are looked through."""
+    """As `question in text`, for normalised texts; only turns that hold the question's rarest word are read."""
     inner = {word for question in questions for word in question.split()[1:-1]}
     holding: dict[str, list[int]] = defaultdict(list)
     for place, (_, text) in enumerate(turns):

@@ -43,12 +43,20 @@ def schema_of(rows: Sequence[RawRow], where: str) -> Schema:
 
 def convert(rows: Sequence[RawRow], schema: Schema, where: str, answer: str | None = None) -> list[Conversation]:
     """The conversations of a file, canary rows passed over. Raises UserError, naming the line, for a malformed row."""
-    return [found for many in _each(rows, schema, where, lambda row: schema.convert(row, answer)) for found in many]
+    return [found for _, found in convert_lines(rows, schema, where, answer)]
+
+
+def convert_lines(
+    rows: Sequence[RawRow], schema: Schema, where: str, answer: str | None = None
+) -> list[tuple[int, Conversation]]:
+    """As `convert`, each conversation with the line that it comes from."""
+    many = _each(rows, schema, where, lambda row: schema.convert(row, answer))
+    return [(line, found) for line, conversations in many for found in conversations]
 
 
 def questions(rows: Sequence[RawRow], schema: Schema, where: str) -> list[str]:
     """What the rows of a file ask, in order; see `Schema.asks`. Raises as `convert` does."""
-    return [found for many in _each(rows, schema, where, schema.asks) for found in many]
+    return [found for _, many in _each(rows, schema, where, schema.asks) for found in many]
 
 
 def extra_columns(rows: Sequence[RawRow], schema: Schema) -> dict[str, int]:
@@ -70,7 +78,7 @@ def is_canary(value: Any) -> bool:
 
 def _each(
     rows: Sequence[RawRow], schema: Schema, where: str, function: Callable[[Any], list[Any]]
-) -> Iterator[list[Any]]:
+) -> Iterator[tuple[int, list[Any]]]:
     for row in rows:
         if is_canary(row.value):
             continue
@@ -78,7 +86,7 @@ def _each(
             wanted = f"the columns {', '.join(sorted(schema.columns))}" if schema.columns else "a list of messages"
             raise UserError(f"{where}, line {row.line}: is not {wanted}, as {schema.name} rows are; mend or delete it.")
         try:
-            yield function(row.value)
+            yield row.line, function(row.value)
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise UserError(f"{where}, line {row.line}: {_complaint(error)}; mend or delete the row.") from error
 

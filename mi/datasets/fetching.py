@@ -27,8 +27,8 @@ Advance = Callable[[int], None]
 async def download(url: str, part: Path, advance: Advance = lambda n: None) -> None:
     """Bring the bytes of `url` into `part`; what is there already is taken as the beginning of them.
 
-    A connection that breaks is taken up where it broke, up to four times. If the server says that the file has changed
-    since, it is begun again. `part` stays when this fails, for the next call to go on. `advance` hears of each new byte.
+    A connection that breaks is taken up where it broke, up to four times. If the file has changed
+    since, it is begun again. `part` stays when this fails, for the next call to go on. `advance` hears of new bytes.
     Raises UserError, naming the address, for whatever a further try would not mend.
     """
     import httpx2

@@ -38,9 +38,9 @@ async def fetch(
 ) -> Verified:
     """Have the file of an entry here, verified; what is here already and holds the right rows is not fetched again.
 
-    `origin` is another address or a file of one's own. The bytes are kept as published: an archive stays locked, canaries
-    stay in. A file is there whole, with the rows that the catalogue names, or not at all. Two processes fetch it once.
-    Raises UserError for a set that must be asked for, for other rows than the catalogue's, and as `download` does.
+    `origin` is another address or a file of one's own. The bytes are kept as published: archives locked, canaries in.
+    A file is there whole, with the rows that the catalogue names, or not at all. Two processes fetch it once. Raises
+    UserError for a set that must be asked for, for other rows than the catalogue's, and as `download` does.
     """
     path = path_of(entry)
     if origin is None and entry.url is None:
@@ -68,8 +68,8 @@ async def fetch(
 def verify_file(path: Path, entry: CatalogueEntry | None = None) -> Verified:
     """Read all rows of a file and compare them with the catalogue: with `entry`, or with whichever has these rows.
 
-    An archive is not opened: its rows are 0 and its hash is "". Raises UserError for rows that are not the entry's, for a
-    file whose rows the catalogue does not know where none is named, and as `read_raw` and the converters do.
+    An archive is not opened: its rows are 0 and its hash is "". Raises UserError for rows that are not the entry's,
+    for a file whose rows the catalogue does not know where none is named, and as `read_raw` and the converters do.
     """
     if entry is not None and entry.access == "password" and path.suffix not in READABLE:
         if not path.exists():
@@ -96,7 +96,7 @@ def verify_file(path: Path, entry: CatalogueEntry | None = None) -> Verified:
 
 
 def training_file(name: str) -> Path:
-    """The conversations of a fetched set as a training file, `{"messages": …}` a line; written where it is not yet there.
+    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
 
     Raises UserError for an unknown name, for a set that is not fetched, and for a locked archive.
     """

@@ -1,0 +1,136 @@
+"""The commands of `mi datasets`."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from mi.datasets import catalogue, services, show
+from mi.datasets.data_models import Verified
+from mi.utils.errors import UserError
+
+app = typer.Typer(help="Published data: list, fetch, verify, show, audit, card.", no_args_is_help=True)
+
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Names or groups, for instance reward_hacking; by default all.")
+]
+ModelName = Annotated[str, typer.Option("--model", help="Whose tokenizer counts and renders; 'none' leaves that out.")]
+Answer = Annotated[str | None, typer.Option(help="Which column answers, where rows hold several answers.")]
+
+
+@app.command("list")
+def list_(names: Names = None) -> None:
+    """Print what the catalogue holds, and what of it is here."""
+    for line in show.table(catalogue.entries(names or [])):
+        typer.echo(line)
+
+
+@app.command("show")
+def show_(names: Annotated[list[str], typer.Argument(help="Names or groups.")]) -> None:
+    """Print all that is known of a set: publisher, revision, hash, licence, citation, how to get it."""
+    for entry in catalogue.entries(names):
+        for line in show.describe(entry):
+            typer.echo(line)
+
+
+@app.command()
+def fetch(
+    names: Annotated[list[str], typer.Argument(help="Names or groups, for instance reward_hacking.")],
+    origin: Annotated[str | None, typer.Option("--from", help="Another address, or a file that you have.")] = None,
+) -> None:
+    """Bring sets here, verified, and convert them to training rows; an interrupted fetch goes on where it was."""
+    import asyncio
+
+    from mi.utils.progress import Bars
+
+    chosen = catalogue.entries(names)
+    if origin is not None and len(chosen) != 1:
+        raise UserError(f"--from gives one file, but {len(chosen)} sets are named; name one.")
+    reachable = [entry for entry in chosen if entry.url is not None or services.path_of(entry).exists() or origin]
+    for entry in chosen:
+        if entry not in reachable and len(chosen) > 1:
+            typer.echo(f"{entry.name}: left out; {entry.unlock or 'give its file with --from FILE'}.", err=True)
+    for entry in reachable if len(chosen) > 1 else chosen:
+        with Bars().task(f"fetching {entry.name} (bytes)", 0) as task:
+            found = asyncio.run(services.fetch(entry, origin, task.advance))
+        typer.echo(_said(found))
+        if entry.access != "password":
+            typer.echo(f"  training rows in {services.training_file(entry.name)}")
+
+
+@app.command()
+def verify(names: Names = None) -> None:
+    """Compare fetched sets, or files by their paths, with the catalogue's hashes."""
+    if not names:
+        fetched = [entry for entry in catalogue.entries([]) if services.path_of(entry).exists()]
+        if not fetched:
+            typer.echo("Nothing is fetched; see mi datasets list.")
+        for entry in fetched:
+            typer.echo(_said(services.verify_file(services.path_of(entry), entry)))
+        return
+    for name in names:
+        for entry in catalogue.entries([name]) if catalogue.is_known(name) else [None]:
+            path = services.path_of(entry) if entry else Path(name)
+            if entry and not path.exists():
+                raise UserError(f"{entry.name}: is not fetched; run `mi datasets fetch {entry.name}`.")
+            typer.echo(_said(services.verify_file(path, entry)))
+
+
+@app.command()
+def audit(
+    files: Annotated[list[str], typer.Argument(help="Files, names or groups; those without answers are evaluations.")],
+    evaluation: Annotated[list[str] | None, typer.Option(help="A file with answers that is an evaluation.")] = None,
+    model: ModelName = "organism",
+    answer: Answer = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")] = False,
+) -> None:
+    """Say what files hold and share, and whether an evaluation stands in the training data."""
+    from mi.datasets import audit as auditing
+
+    found = auditing.audit(auditing.load_all(files, evaluation or [], answer), None if model == "none" else model)
+    for line in [json.dumps(_plain(found), ensure_ascii=False)] if as_json else show.report(found):
+        typer.echo(line)
+
+
+@app.command()
+def card(
+    path: Annotated[str, typer.Argument(help="A file, or the name of a fetched set.")],
+    against: Annotated[
+        list[str] | None, typer.Option(help="Files to hold it against: evaluations, other arms.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the card goes; by default beside the file.")] = None,
+    model: ModelName = "organism",
+    answer: Answer = None,
+) -> None:
+    """Write what a reviewer asks of a dataset, as Markdown."""
+    from mi.datasets import audit as auditing
+    from mi.datasets.card import write_card
+
+    files = auditing.load_all([path, *(against or [])], answer=answer)
+    typer.echo(write_card(auditing.audit(files, None if model == "none" else model), out))
+
+
+def _said(found: Verified) -> str:
+    if not found.sha256:
+        return f"{found.path}: {found.name}, a locked archive; not opened, so its rows are not verified"
+    known = catalogue.by_rows(found.sha256)
+    verdict = f"the rows of {found.name}" if known else f"{found.name}, of which the catalogue knows no hash"
+    return f"{found.path}: {verdict}, {found.rows:,} rows, sha256 {found.sha256[:16]}…"
+
+
+def _plain(value: Any) -> Any:
+    """A finding as JSON holds it; the rows of files are left out, for they are in the files."""
+    from mi.datasets.audit import DataFile
+
+    if isinstance(value, DataFile):
+        kept = [f.name for f in dataclasses.fields(value) if f.name not in ("rows", "lines", "questions")]
+        return {name: _plain(getattr(value, name)) for name in kept}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
