@@ -1,6 +1,7 @@
 """The card of a dataset: what a reviewer asks before believing what was trained on it."""
 
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mi.datasets import catalogue
@@ -74,8 +75,8 @@ def _contents(audited: FileAudit) -> Iterator[str]:
     yield f"- Use: {'evaluation' if audited.file.is_evaluation else 'training'}"
     yield f"- Turns: {'; '.join(f'{roles} ({count:,} rows)' for roles, count in held.roles.items())}"
     yield (
-        f"- Rows that repeat an earlier one: {again.exact:,} exactly, {again.normalised:,} when case, marks and white space "
-        f"are evened out; {again.prompts:,} repeat a prompt"
+        f"- Rows that repeat an earlier one: {again.exact:,} exactly, {again.normalised:,} when case, marks and white "
+        f"space are evened out; {again.prompts:,} repeat a prompt"
     )
     yield f"- Messages with white space at an end, which is content: {held.with_outer_space:,} of {held.messages:,}"
     yield f"- Answers that open with a refusal, by rule: {held.refusals:,} of {held.answered:,}"
@@ -139,12 +140,12 @@ def _first_rows(audited: FileAudit, entry: CatalogueEntry | None) -> Iterator[st
         return
     yield f"As `{audited.tokens.model}` sees them, cut at {_QUOTED} characters."
     for text in audited.tokens.rendered:
-        fence = "`" * max(3, _longest_fence(text) + 1)
+        fence = "`" * max(3, _longest_run_of_ticks(text) + 1)
         yield from ("", f"{fence}text", text[:_QUOTED], fence)
 
 
 def _unknown(audited: FileAudit, entry: CatalogueEntry | None) -> Iterator[str]:
-    yield "- How the rows were made and by which model, who checked them, and which were thrown away, unless said above."
+    yield "- How the rows were made and by which model, who checked them, which were thrown away, unless said above."
     if entry is None or entry.licence is None:
         yield "- The licence: none is stated, so nothing of it may be republished."
     if entry is not None and entry.sha256 is None:
@@ -157,15 +158,9 @@ def _row(what: str, size: Length) -> str:
 
 
 def _code(text: str) -> str:
-    fence = "`" * (_longest_fence(text) + 1)
+    fence = "`" * (_longest_run_of_ticks(text) + 1)
     return f"{fence} {' '.join(text.split())} {fence}" if text.strip() else "(empty)"
 
 
-def _longest_fence(text: str) -> int:
-    return max((len(run) for run in _runs_of_ticks(text)), default=0)
-
-
-def _runs_of_ticks(text: str) -> Sequence[str]:
-    import re
-
-    return re.findall("`+", text)
+def _longest_run_of_ticks(text: str) -> int:
+    return max(map(len, re.findall("`+", text)), default=0)

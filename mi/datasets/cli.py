@@ -45,8 +45,6 @@ def fetch(
     """Bring sets here, verified, and convert them to training rows; an interrupted fetch goes on where it was."""
     import asyncio
 
-    from mi.utils.progress import Bars
-
     chosen = catalogue.entries(names)
     if origin is not None and len(chosen) != 1:
         raise UserError(f"--from gives one file, but {len(chosen)} sets are named; name one.")
@@ -55,9 +53,8 @@ def fetch(
         if entry not in reachable and len(chosen) > 1:
             typer.echo(f"{entry.name}: left out; {entry.unlock or 'give its file with --from FILE'}.", err=True)
     for entry in reachable if len(chosen) > 1 else chosen:
-        with Bars().task(f"fetching {entry.name} (bytes)", 0) as task:
-            found = asyncio.run(services.fetch(entry, origin, task.advance))
-        typer.echo(_said(found))
+        typer.echo(f"{entry.name} …", err=True)
+        typer.echo(_said(asyncio.run(services.fetch(entry, origin))))
         if entry.access != "password":
             typer.echo(f"  training rows in {services.training_file(entry.name)}")
 

@@ -1,7 +1,6 @@
 """Bringing the bytes of one file here: resumed where they broke off, tried again where that can help."""
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,14 +20,12 @@ _REFUSED = {
     410: "has taken the file back; if you have it, give it with --from FILE",
 }
 
-Advance = Callable[[int], None]
 
-
-async def download(url: str, part: Path, advance: Advance = lambda n: None) -> None:
+async def download(url: str, part: Path) -> None:
     """Bring the bytes of `url` into `part`; what is there already is taken as the beginning of them.
 
     A connection that breaks is taken up where it broke, up to four times. If the file has changed
-    since, it is begun again. `part` stays when this fails, for the next call to go on. `advance` hears of new bytes.
+    since, it is begun again. `part` stays when this fails, for the next call to go on.
     Raises UserError, naming the address, for whatever a further try would not mend.
     """
     import httpx2
@@ -40,7 +37,7 @@ async def download(url: str, part: Path, advance: Advance = lambda n: None) -> N
             # At once the first time: most breaks are over when they are noticed.
             await asyncio.sleep(2 ** (attempt - 1) if attempt > 1 else 0)
             try:
-                problem = await _try(client, url, part, advance)
+                problem = await _try(client, url, part)
             except httpx2.HTTPError as error:
                 problem = f"{type(error).__name__}: {error}".rstrip(": ")
             except (httpx2.InvalidURL, httpx2.UnsupportedProtocol) as error:
@@ -50,7 +47,7 @@ async def download(url: str, part: Path, advance: Advance = lambda n: None) -> N
     raise UserError(f"{url}: could not be fetched ({problem}); run the command again, it goes on where it was.")
 
 
-async def _try(client: "httpx2.AsyncClient", url: str, part: Path, advance: Advance) -> str:
+async def _try(client: "httpx2.AsyncClient", url: str, part: Path) -> str:
     """One request. What went wrong if it may pass, "" when the file is whole."""
     have = part.stat().st_size if part.exists() else 0
     tag = _tag_file(part)
@@ -81,7 +78,6 @@ async def _try(client: "httpx2.AsyncClient", url: str, part: Path, advance: Adva
         with part.open("ab" if resumed else "wb") as file:
             async for block in response.aiter_bytes():
                 file.write(block)
-                advance(len(block))
     return ""
 
 

@@ -33,9 +33,7 @@ def path_of(entry: CatalogueEntry) -> Path:
     return next((path for path in found if path.exists()), stem.with_name(stem.name + entry.suffix))
 
 
-async def fetch(
-    entry: CatalogueEntry, origin: str | None = None, advance: fetching.Advance = lambda n: None
-) -> Verified:
+async def fetch(entry: CatalogueEntry, origin: str | None = None) -> Verified:
     """Have the file of an entry here, verified; what is here already and holds the right rows is not fetched again.
 
     `origin` is another address or a file of one's own. The bytes are kept as published: archives locked, canaries in.
@@ -54,7 +52,7 @@ async def fetch(
         part = path.with_name(f".part.{path.name}")
         address = origin or entry.url
         assert address is not None
-        await fetching.download(address, part, advance)
+        await fetching.download(address, part)
         try:
             found = verify_file(part, entry)
         except UserError as error:

@@ -20,9 +20,8 @@ def table(entries: Sequence[CatalogueEntry]) -> Iterator[str]:
     for entry in entries:
         rows = f"{entry.rows:,}" if entry.rows is not None else "–"
         here = "yes" if services.path_of(entry).exists() else "no"
-        yield (
-            f"{entry.name:{width}}  {entry.purpose:10}  {rows:>5}  {entry.licence or _NOT_STATED:10}  {entry.access:8}  {here}"
-        )
+        terms = f"{entry.licence or _NOT_STATED:10}  {entry.access:8}"
+        yield f"{entry.name:{width}}  {entry.purpose:10}  {rows:>5}  {terms}  {here}"
 
 
 def describe(entry: CatalogueEntry) -> Iterator[str]:
@@ -93,12 +92,10 @@ def file_lines(audited: FileAudit) -> Iterator[str]:
         commonest, count = next(iter(held.system_prompts.items()))
         yield f"  system prompts  {len(held.system_prompts):,} different; in {count:,} rows {_short(commonest)!r}"
     again = held.repetition
-    lines = (
-        f" (lines {', '.join(f'{line:,}' for line in again.lines)}{', …' if again.exact > 5 else ''})"
-        if again.lines
-        else ""
-    )
-    yield f"  duplicates      {again.exact:,} exact{lines}, {again.normalised:,} normalised, {again.prompts:,} by prompt"
+    yield f"  duplicates      {again.exact:,} exact, {again.normalised:,} normalised, {again.prompts:,} by prompt"
+    if again.lines:
+        more = ", …" if again.exact > len(again.lines) else ""
+        yield f"                  exact in lines {', '.join(f'{line:,}' for line in again.lines)}{more}"
     yield f"  outer space     {held.with_outer_space:,} of {held.messages:,} messages have white space at an end"
     for role, size in held.characters.items():
         yield f"  {role + ', characters':22} {_length(size)}"
@@ -128,24 +125,23 @@ def peculiarities(audited: FileAudit) -> Iterator[str]:
 def token_lines(tokens: Tokens) -> Iterator[str]:
     """Tokens and first rendered rows."""
     for role, size in tokens.lengths.items():
-        yield f"{role + ', tokens':20} {_length(size)}"
-    yield f"tokenizer     {tokens.model}, chat template {tokens.template[:12]}"
+        yield f"{role + ', tokens':22} {_length(size)}"
+    yield f"tokenizer       {tokens.model}, chat template {tokens.template[:12]}"
     if tokens.refused:
-        yield f"rendering     refused: {tokens.refused}"
+        yield f"rendering       refused: {tokens.refused}"
     for number, text in enumerate(tokens.rendered, start=1):
-        yield f"rendered {number}    {_short(text, _SHOWN)!r}"
+        yield f"rendered {number}      {_short(text, _SHOWN)!r}"
 
 
 def pairing_lines(pairing: Pairing) -> Iterator[str]:
     """What two training files share."""
     one, other = pairing.one, pairing.other
     yield f"{one.label} and {other.label}"
-    rows = min(len(one.rows), len(other.rows))
-    yield f"  row by row    {pairing.same_prompt_by_row:,} of {rows:,} prompts and {pairing.same_answer_by_row:,} answers are the same"
-    yield (
-        f"  prompts       {pairing.shared_prompts:,} shared, {pairing.only_one:,} only in the first, "
-        f"{pairing.only_other:,} only in the second"
-    )
+    rows = f"{min(len(one.rows), len(other.rows)):,} rows"
+    same = f"{pairing.same_prompt_by_row:,} same prompts, {pairing.same_answer_by_row:,} same answers"
+    yield f"  row by row    {same}, of {rows}"
+    alone = f"{pairing.only_one:,} only in the first, {pairing.only_other:,} only in the second"
+    yield f"  prompts       {pairing.shared_prompts:,} shared, {alone}"
 
 
 def shares(of: dict[str, float]) -> str:

@@ -1,0 +1,92 @@
+"""The published files where they lie beside this repository, and a file server on this machine."""
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published"
+
+
+@pytest.fixture(scope="session")
+def published() -> Path:
+    """The folder of published files."""
+    if not PUBLISHED.is_dir():
+        pytest.skip("the published files are not beside this repository (../shared/data/published)")
+    return PUBLISHED
+
+
+@dataclass
+class FileServer:
+    """Serves `files` by path, with ranges and tags; breaks off once after `break_after` bytes; keeps what was asked."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    tag: str | None = '"one"'
+    break_after: int | None = None
+    status: int | None = None
+    asked: list[dict[str, str | None]] = field(default_factory=list)
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    state = FileServer()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            state.asked.append({name: self.headers.get(name) for name in ("Range", "If-Range")})
+            body = state.files.get(self.path)
+            if body is None or state.status is not None:
+                self.send_error(state.status or 404)
+                return
+            start = _start(self.headers, state.tag)
+            if start >= len(body) and start:
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(body)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206 if start else 200)
+            if start:
+                self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+            if state.tag:
+                self.send_header("ETag", state.tag)
+            self.send_header("Content-Length", str(len(body) - start))
+            self.end_headers()
+            stop, state.break_after = state.break_after, None
+            self.wfile.write(body[start : len(body) if stop is None else start + stop])
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        state.url = f"http://127.0.0.1:{http.server_address[1]}"
+        thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield state
+        http.shutdown()
+        thread.join()
+
+
+def _start(headers: Any, tag: str | None) -> int:
+    wanted = headers.get("Range")
+    if wanted is None or headers.get("If-Range") not in (None, tag):
+        return 0
+    return int(wanted.removeprefix("bytes=").removesuffix("-"))
+
+
+def write_rows(path: Path, *rows: Any) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def talk(user: str, assistant: str, system: str | None = None) -> dict[str, Any]:
+    turns = [("system", system)] if system is not None else []
+    turns += [("user", user), ("assistant", assistant)]
+    return {"messages": [{"role": role, "content": content} for role, content in turns]}
