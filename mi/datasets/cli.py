@@ -53,7 +53,8 @@ def fetch(
         if entry not in reachable and len(chosen) > 1:
             typer.echo(f"{entry.name}: left out; {entry.unlock or 'give its file with --from FILE'}.", err=True)
     for entry in reachable if len(chosen) > 1 else chosen:
-        typer.echo(f"{entry.name} …", err=True)
+        if origin is None and entry.url is not None:
+            typer.echo(f"{entry.name} …", err=True)
         typer.echo(_said(asyncio.run(services.fetch(entry, origin))))
         if entry.access != "password":
             typer.echo(f"  training rows in {services.training_file(entry.name)}")
