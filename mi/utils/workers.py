@@ -125,7 +125,10 @@ def serve(parent: int) -> None:
             answer = pickle.dumps((kind, value))
         except Exception as error:
             answer = pickle.dumps(("failed", RuntimeError(f"{value!r} cannot be sent: {error}")))
-        _write(answers, answer)
+        try:
+            _write(answers, answer)
+        except BrokenPipeError:
+            os._exit(1)  # the parent was killed, and there is nobody to tell
 
 
 def _settings() -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -114,3 +115,16 @@ def _alive(pid: int) -> bool:
         return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
     except (ProcessLookupError, FileNotFoundError):
         return False
+
+
+def test_a_worker_whose_parent_is_gone_when_it_answers_ends_without_a_word() -> None:
+    script = "import os; from mi.utils.workers import serve; serve(os.getppid())"
+    call = pickle.dumps((os.getpid, (), False, str(Path.cwd()), {}))
+    pipe = subprocess.PIPE
+    with subprocess.Popen([sys.executable, "-c", script], stdin=pipe, stdout=pipe, stderr=pipe) as worker:
+        assert worker.stdin and worker.stdout and worker.stderr
+        worker.stdout.close()
+        worker.stdin.write(len(call).to_bytes(8, "little") + call)
+        worker.stdin.flush()
+        assert worker.wait(60) == 1
+        assert worker.stderr.read() == b""
