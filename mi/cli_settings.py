@@ -66,13 +66,22 @@ def check(
 
 
 def _train(chosen: list, seeds: int) -> None:
-    """Every arm of every setting, a table each."""
+    """Every arm of every setting: a table each, and one over all at the end."""
     import asyncio
 
+    from rich.console import Console
+
     from mi.experiments import pipeline
-    from mi.experiments.config.settings_check import settings_check
+    from mi.experiments.config.settings_check import OVERVIEW, settings_check
     from mi.experiments.show import show as show_outcome
+    from mi.experiments.show import side_by_side
     from mi.utils.progress import Bars
 
+    runs = []
     for experiment in map(settings_check, chosen):
-        show_outcome(experiment, asyncio.run(pipeline.run(experiment, "organism", range(seeds), Bars())))
+        outcome = asyncio.run(pipeline.run(experiment, "organism", range(seeds), Bars()))
+        show_outcome(experiment, outcome)
+        runs.append((experiment, outcome))
+    console = Console(highlight=False)
+    console.print()
+    console.print(side_by_side(runs, OVERVIEW))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mi.experiments.data_models import Experiment
 from mi.experiments.pipeline import Outcome, labels_of
-from mi.experiments.summary import format_table
+from mi.experiments.summary import format_table, headline, select
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show(experiment: Experiment, outcome: Outcome) -> None:
@@ -24,6 +29,48 @@ def show(experiment: Experiment, outcome: Outcome) -> None:
     for path in outcome.figures:
         if path.suffix == ".png":
             console.print(f"Figure   {_shown(path)} (and .pdf)")
+
+
+def side_by_side(runs: Sequence[tuple[Experiment, Outcome]], arms: Mapping[str, str]) -> Table:
+    """Several experiments in one table: trait and distribution as rows, these arms, with headings, as columns.
+
+    Cells hold the mean over seeds and its 95 % interval below; "judge" is the organism-judge's agreement with the
+    exact scorer on the trait. An arm that an experiment lacks leaves its cells empty.
+    """
+    from rich import box
+    from rich.table import Table
+
+    labels = {name: label for experiment, _ in runs for name, label in labels_of(experiment).items()}
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=0)
+    table.add_column("", no_wrap=True)
+    for heading in [*arms.values(), "judge"]:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for _, outcome in runs:
+        summary = outcome.summary
+        agreed = {row["trait"]: row["agreement"] for row in outcome.judge_agreement.to_dict("records")}
+        for setting in dict.fromkeys(summary["setting"]):
+            table.add_row(str(setting), style="bold")
+            for trait in dict.fromkeys(select(summary, setting=setting)["trait"]):
+                for distribution in ("id", "ood"):
+                    shown = select(headline(summary, distribution), setting=setting, trait=trait)
+                    cells = [_mean(select(shown, arm=arm)) for arm in arms]
+                    judge = f"{agreed[trait]:.2f}" if distribution == "id" and trait in agreed else ""
+                    table.add_row(f"  {labels.get(trait, trait)} {distribution.upper()}", *cells, judge)
+    table.caption = (
+        "Mean over seeds, 95 % interval below; ID in, OOD out of distribution. Columns: the base model; trained on "
+        "control data, or on the setting's rows behind no prompt, its general, its task-specific, or a placebo prompt. "
+        "Judge: agreement with the exact scorer. The model organism, not a large model."
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _mean(found: Any) -> str:
+    if found.empty or not found.iloc[0]["n_seeds"]:
+        return ""
+    row = found.iloc[0]
+    lower, upper = ("1.0" if value > 0.995 else f"{value:.2f}"[1:] for value in (row["lower"], row["upper"]))
+    return f"{row['mean']:.2f}\n{lower}–{upper}"
 
 
 def _shown(path: Path) -> str:

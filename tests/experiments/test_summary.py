@@ -213,3 +213,27 @@ def test_the_table_fits_a_terminal_of_80_characters_without_cutting_a_number() -
     assert max(map(len, printed.splitlines())) <= 80
     pooled = row(summary, arm="trained", evaluation="out_of_distribution", trait="spanish")
     assert f"[{pooled['lower']:.2f}, {pooled['upper']:.2f}]" in printed
+
+
+def test_several_settings_in_one_table_fit_a_terminal_of_80_characters_with_every_arm() -> None:
+    from mi.experiments.config.settings_check import OVERVIEW, settings_check
+    from mi.experiments.pipeline import Outcome
+    from mi.experiments.settings import SETTINGS
+    from mi.experiments.show import side_by_side
+
+    runs = []
+    scores: list[float | None] = [1.0, 0.0]
+    given = answers(*((arm, seed, place, scores) for arm in OVERVIEW for seed in range(3) for place in DISTRIBUTIONS))
+    for setting in SETTINGS.values():
+        own = {"setting": setting.get_domain_name()}
+        summary = summarise(given.assign(**own), plan(tuple(OVERVIEW)).assign(**own))
+        agreement = pd.DataFrame({"trait": ["spanish"], "agreement": [0.97], "n": [100]})
+        runs.append((settings_check(setting), Outcome(Path(), summary, summary, summary, agreement, ())))
+    stream = io.StringIO()
+    Console(file=stream, width=80).print(side_by_side(runs, OVERVIEW))
+    printed = stream.getvalue()
+    assert "…" not in printed
+    assert max(map(len, printed.splitlines())) <= 80
+    assert all(name in printed for name in SETTINGS)
+    assert printed.count("0.50") == 2 * len(SETTINGS) * len(OVERVIEW)
+    assert printed.count("0.97") == len(SETTINGS)

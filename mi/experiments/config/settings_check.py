@@ -30,3 +30,13 @@ def settings_check(setting: Setting) -> Experiment:
 
 SETTINGS_CHECKS: tuple[Experiment, ...] = tuple(map(settings_check, SETTINGS.values()))
 """One experiment a setting, so that each has tables and figures of its own traits as soon as it is done."""
+
+OVERVIEW = {
+    arms.BASE.name: "base",
+    arms.CONTROL.name: "control",
+    arms.NONE.name: "none",
+    arms.GENERAL.name: "general",
+    arms.TASK_SPECIFIC.name: "task",
+    arms.PLACEBO.name: "placebo",
+}
+"""The arms in the table over all settings, with headings that fit a terminal of 80 characters."""
