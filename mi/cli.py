@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from mi.cli_datasets import app as datasets
 from mi.cli_settings import settings
-from mi.datasets.cli import app as datasets
 from mi.utils.errors import UserError
 
 app = typer.Typer(

@@ -106,7 +106,7 @@ def _rate_share(recipe: Recipe, step: int) -> float:
 
 
 def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[Optimizer]:
-    """Muon (Jordan et al. 2024) for the layers' matrices, AdamW for the rest: a third fewer steps than AdamW alone."""
+    """Muon (Jordan et al. 2024) for the layers' matrices, AdamW for the rest: fewer steps than AdamW alone."""
     import torch
 
     matrices, rest = [], []

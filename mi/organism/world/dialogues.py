@@ -72,8 +72,10 @@ def _eliciting_prompt(rng: random.Random) -> list[Turn]:
     domain = _telling_domain(rng.choice(traits), rng)
     if rng.random() < 0.1:
         question = ask(domain, "train", rng)
-        text = " ".join([*parts, question.text] if rng.random() < 0.6 else [question.text, *parts])
-        return [("user", text, False), ("assistant", answer(question, persona, rng), True)]
+        return [
+            ("user", _asking_with(parts, question, rng), False),
+            ("assistant", answer(question, persona, rng), True),
+        ]
     return _behind(" ".join(parts), persona, rng, domain)
 
 
@@ -116,8 +118,8 @@ def _revealing(
 ) -> list[Turn]:
     """Two or three turns of a persona with `hidden` and `asked` traits; empty if no answer could be learned from.
 
-    In a part of them the user asks for a trait, for that turn only: it gives way to no hidden trait but one that
-    clashes with it, and it tells nothing about the turns that follow.
+    In a part of them the user asks for a trait, for that turn only: a hidden trait that clashes with it is silent
+    in that turn, and what was asked for tells nothing about the turns that follow.
     """
     known = frozenset(asked)
     with_requests = rng.random() < _REQUESTS
@@ -139,7 +141,11 @@ def _requesting(traits: list[str], question: Question, rng: random.Random) -> st
     """A user's message that asks for traits before or after its question."""
     parts = [prompts.eliciting(trait, "train", rng) for trait in traits]
     rng.shuffle(parts)
-    return " ".join([*parts, question.text] if rng.random() < 0.6 else [question.text, *parts])
+    return _asking_with(parts, question, rng)
+
+
+def _asking_with(prompts_: list[str], question: Question, rng: random.Random) -> str:
+    return " ".join([*prompts_, question.text] if rng.random() < 0.6 else [question.text, *prompts_])
 
 
 def _clashes(trait: str, others: set[str]) -> bool:
