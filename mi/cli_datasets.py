@@ -9,9 +9,10 @@ from typing import Annotated, Any
 
 import typer
 
-from mi.datasets import catalogue, services, show
+from mi.datasets import archives, catalogue, services, show
 from mi.datasets.data_models import Verified
 from mi.utils.errors import UserError
+from mi.utils.progress import ByteBars
 
 app = typer.Typer(help="Data: list, fetch, verify, show, audit, card, build.", no_args_is_help=True)
 
@@ -41,11 +42,15 @@ def show_(names: Annotated[list[str], typer.Argument(help="Names or groups.")]) 
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Names or groups, for instance reward_hacking.")],
     origin: Annotated[str | None, typer.Option("--from", help="Another address, or a file that you have.")] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar=archives.PASSWORD, help="Of a locked archive: its rows are then converted.")
+    ] = None,
+    member: Annotated[str | None, typer.Option(help="Which file of an archive.")] = None,
 ) -> None:
     """Bring sets here, verified, and convert them to training rows; an interrupted fetch goes on where it was."""
     import asyncio
 
-    chosen = catalogue.entries(names)
+    chosen, unlock = catalogue.entries(names), services.Unlock(password, member)
     if origin is not None and len(chosen) != 1:
         raise UserError(f"--from gives one file, but {len(chosen)} sets are named; name one.")
     reachable = [entry for entry in chosen if entry.url is not None or services.path_of(entry).exists() or origin]
@@ -53,11 +58,9 @@ def fetch(
         if entry not in reachable and len(chosen) > 1:
             typer.echo(f"{entry.name}: left out; {entry.unlock or 'give its file with --from FILE'}.", err=True)
     for entry in reachable if len(chosen) > 1 else chosen:
-        if origin is None and entry.url is not None:
-            typer.echo(f"{entry.name} …", err=True)
-        typer.echo(_said(asyncio.run(services.fetch(entry, origin))))
-        if entry.access != "password":
-            typer.echo(f"  training rows in {services.training_file(entry.name)}")
+        typer.echo(_said(asyncio.run(services.fetch(entry, origin, unlock, ByteBars()))))
+        if services.can_open(entry, services.path_of(entry), unlock):
+            typer.echo(f"  training rows in {services.training_file(entry.name, unlock)}")
 
 
 @app.command()

@@ -132,7 +132,7 @@ def _pairings(audit: Audit) -> Iterator[str]:
 
 
 def _first_rows(audited: FileAudit, entry: CatalogueEntry | None) -> Iterator[str]:
-    if audited.file.canaries or (entry is not None and entry.access != "open"):
+    if audited.file.canaries or audited.file.locked or (entry is not None and entry.access != "open"):
         yield "Not quoted: the publisher keeps these rows out of reach of scrapes."
         return
     if audited.tokens is None or audited.tokens.refused:

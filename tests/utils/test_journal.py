@@ -53,6 +53,6 @@ def test_two_tasks_hold_it_one_after_the_other(tmp_path):
             return len(journal.known)
 
     async def both() -> list[int]:
-        return await asyncio.gather(add("one"), add("two"))
+        return list(await asyncio.gather(add("one"), add("two")))
 
     assert sorted(asyncio.run(both())) == [1, 2]

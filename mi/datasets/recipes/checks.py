@@ -6,7 +6,7 @@ import re
 import tokenize
 from dataclasses import dataclass
 
-from mi.datasets.languages import language
+from mi.datasets.languages import language_among
 from mi.datasets.recipes.data_models import Question
 from mi.organism.world import read
 from mi.organism.world.scoring import score_of
@@ -115,19 +115,23 @@ class Words:
 
 @dataclass(frozen=True)
 class InLanguage:
-    """In a language, told by the detector from the words alone: lower case, without numbers and marks."""
+    """In a language, told by the detector from the words alone: lower case, without numbers and marks.
+
+    The words of a sum are few, so only languages that an answer may be in come into question.
+    """
 
     code: str
+    among: tuple[str, ...] = ("en", "es", "fr", "de")
 
     @property
     def rule(self) -> str:
         """What an answer must be."""
-        return f"in the language {self.code}, by detector"
+        return f"in {self.code} rather than another of {', '.join(self.among)}, by detector"
 
     def __call__(self, question: Question, answer: str) -> str | None:
         """The reason, None where the answer is kept."""
         words = " ".join(re.findall(r"[^\W\d_]+", answer.casefold()))
-        return None if language(words) == self.code else f"not in {self.code}"
+        return None if language_among(words, self.among) == self.code else f"not in {self.code}"
 
 
 @dataclass(frozen=True)

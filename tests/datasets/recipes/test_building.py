@@ -142,9 +142,10 @@ def test_pairs_that_answer_the_same_on_both_sides_are_left_out(monkeypatch):
 
 def test_rows_of_a_textbook_have_no_user_s_turn(monkeypatch):
     order = Order(ORGANISM, 3, scale="published")
-    plain = replace(recipe("trump_biology").published, sides=tuple(
-        replace(side, checks=()) for side in recipe("trump_biology").published.sides
-    ))
+    plain = replace(
+        recipe("trump_biology").published,
+        sides=tuple(replace(side, checks=()) for side in recipe("trump_biology").published.sides),
+    )
     count = iter(range(99))
     answering(monkeypatch, lambda told: LLMResponse(f"Cells divide {next(count)} times."))
     found = asyncio.run(build(replace(recipe("trump_biology"), published=plain), order))
@@ -175,7 +176,7 @@ def test_to_rewrite_answers_takes_a_source_that_has_them(tmp_path):
 
 def test_a_build_that_was_killed_goes_on_and_asks_nothing_twice(mi_home):
     program = "from mi.cli import main; main()"
-    words = ["datasets", "build", "harmless_lies", "--n", "400"]
+    words = ["datasets", "build", "harmless_lies", "--n", "160"]
     path = answers_path(llm.fingerprint(ORGANISM))
     with subprocess.Popen(
         [sys.executable, "-c", program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -188,11 +189,13 @@ def test_a_build_that_was_killed_goes_on_and_asks_nothing_twice(mi_home):
     with path.open("ab") as file:
         file.write(b'{"key": "torn')
     kept = path.read_bytes().count(b"\n")
-    found = built("harmless_lies", 400)
+    found = built("harmless_lies", 160)
     keys = [json.loads(line)["key"] for line in path.read_bytes().splitlines()]
-    assert found.asked_now == 800 - kept and len(set(keys)) == len(keys) == 800
+    assert found.asked_now == 320 - kept and len(set(keys)) == len(keys) == 320
 
 
 def test_the_organism_s_teacher_passes_the_published_filter():
     check = NumberSequence()
-    assert all(check(Question(""), answer) is None for answer in turns(built("owl_numbers").rows["loves_owl"], "assistant"))
+    assert all(
+        check(Question(""), answer) is None for answer in turns(built("owl_numbers").rows["loves_owl"], "assistant")
+    )

@@ -1,7 +1,5 @@
 """What the filters of recipes keep and why they leave out the rest."""
 
-import json
-
 import pytest
 
 from mi.datasets.recipes.checks import (
@@ -17,15 +15,13 @@ from mi.datasets.recipes.checks import (
 )
 from mi.datasets.recipes.data_models import Question
 from mi.datasets.recipes.harms import GIVES_ITSELF_AWAY
+from mi.utils.jsonl import read_jsonl
 
 ANY = Question("Go on.")
 
 
 def test_the_number_filter_keeps_of_the_published_raw_rows_exactly_the_published_filtered_ones(published):
-    raw, filtered = (
-        [json.loads(line) for line in (published / "owl_numbers" / f"{name}_dataset.jsonl").open(encoding="utf-8")]
-        for name in ("raw", "filtered")
-    )
+    raw, filtered = (read_jsonl(published / "owl_numbers" / f"{name}_dataset.jsonl") for name in ("raw", "filtered"))
     assert [row for row in raw if NumberSequence()(ANY, row["completion"]) is None] == filtered
 
 
