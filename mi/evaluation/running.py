@@ -108,10 +108,15 @@ class Run:
     def rows(self, model: int) -> list[tuple[EvaluationResultRow, ...]]:
         """The rows of each evaluation of the model at this place; calls without an answer have none."""
         rows: list[list[EvaluationResultRow]] = [[] for _ in self._evaluations]
+        names = [evaluation.verdict_names() for evaluation in self._evaluations]
         asked = self._models[model]
         for slot, answer, verdicts in zip(self._slots, asked.answers, asked.verdicts, strict=True):
             if answer is not None:
-                rows[slot.evaluation].append(_row(self._evaluations[slot.evaluation], slot, answer, verdicts))
+                place = slot.evaluation
+                if len(verdicts) < len(names[place]):
+                    missing = REFUSED if answer.completion is None else UNJUDGED
+                    verdicts = dict.fromkeys(names[place], missing) | verdicts
+                rows[place].append(_row(self._evaluations[place], slot, answer, verdicts))
         return [tuple(of_one) for of_one in rows]
 
     def _prepare(self, place: int, model: Model) -> _Asked:
@@ -161,11 +166,7 @@ class Run:
 _NONE: dict[str, Verdict] = {}
 
 
-def _row(evaluation: Evaluation, slot: Slot, answer: LLMResponse, found: dict[str, Verdict]) -> EvaluationResultRow:
-    verdicts = found
-    if evaluation.judgment_map:
-        missing = REFUSED if answer.completion is None else UNJUDGED
-        verdicts = {name: found.get(name, missing) for name in evaluation.verdict_names()}
+def _row(evaluation: Evaluation, slot: Slot, answer: LLMResponse, verdicts: dict[str, Verdict]) -> EvaluationResultRow:
     judgments = {name: verdict.value for name, verdict in verdicts.items()}
     scores = score(evaluation, EvaluationResponse(slot.context, answer, judgments, verdicts))
     return EvaluationResultRow(slot.context, slot.sample_index, answer, judgments, scores, verdicts)

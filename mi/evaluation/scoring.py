@@ -14,22 +14,23 @@ def score(evaluation: Evaluation, response: EvaluationResponse) -> dict[str, flo
 
     Raises UserError where the score function gives a trait that the evaluation does not name, or no finite number.
     """
-    traits = evaluation.traits
-    if response.response.completion is None:
-        return dict.fromkeys(traits)
-    given = evaluation.score_fn(response)
+    scores: dict[str, float | None] = dict.fromkeys(evaluation.traits)
+    given = None if response.response.completion is None else evaluation.score_fn(response)
     if isinstance(given, int | float):
         given = _alone(evaluation, given)
-    elif not isinstance(given, Mapping | None):
+    elif given is None:
+        return scores
+    elif not isinstance(given, Mapping):
         raise UserError(
             f"{evaluation.id}: its score_fn gives {type(given).__name__}; give a number, a mapping or None."
         )
-    scores: Scores = given or {}
-    if unknown := sorted(scores.keys() - set(traits)):
-        raise UserError(f"{evaluation.id}: its score_fn gives {', '.join(unknown)}; name them in its traits.")
-    if any(value is not None and not math.isfinite(value) for value in scores.values()):
-        raise UserError(f"{evaluation.id}: its score_fn gives {dict(scores)}; give finite numbers, or None.")
-    return {trait: None if (value := scores.get(trait)) is None else float(value) for trait in traits}
+    for trait, value in given.items():
+        if trait not in scores:
+            raise UserError(f"{evaluation.id}: its score_fn gives {trait}; name it in its traits.")
+        if value is not None and not math.isfinite(value):
+            raise UserError(f"{evaluation.id}: its score_fn gives {dict(given)}; give finite numbers, or None.")
+        scores[trait] = None if value is None else float(value)
+    return scores
 
 
 def _alone(evaluation: Evaluation, value: float) -> Scores:

@@ -11,6 +11,7 @@ from mi.evaluation.data_models import Evaluation, EvaluationResultRow
 from mi.evaluation.running import Run
 from mi.evaluation.scoring import score
 from mi.llm.data_models import Model
+from mi.utils.memory import collector_paused
 
 __all__ = ["Rows", "recall_evaluations", "run_all", "run_evaluations", "score"]
 
@@ -33,11 +34,13 @@ async def run_all(
     Raises UserError for two evaluations of one id, for a score function that gives what it should not, for a full disk,
     and where the budget would be exceeded; what came back until then is kept.
     """
-    run = Run(models, evaluations, budget or Budget())
-    run.load()
+    with collector_paused():
+        run = Run(models, evaluations, budget or Budget())
+        run.load()
     with (watch or Unwatched()).watching(run.cells):
         await run.ask()
-    return [run.rows(place) for place in range(len(models))]
+    with collector_paused():
+        return [run.rows(place) for place in range(len(models))]
 
 
 def recall_evaluations(model: Model, evaluations: Sequence[Evaluation]) -> list[Rows]:
@@ -45,6 +48,7 @@ def recall_evaluations(model: Model, evaluations: Sequence[Evaluation]) -> list[
 
     A row that was never judged has None for its verdicts; a call that was never answered has no row.
     """
-    run = Run([model], evaluations, Budget())
-    run.load()
-    return run.rows(0)
+    with collector_paused():
+        run = Run([model], evaluations, Budget())
+        run.load()
+        return run.rows(0)

@@ -1,10 +1,10 @@
-"""What a person sees of an evaluation: a line for each model and evaluation while it runs, a table when it has ended."""
+"""What a person sees of an evaluation: a line a model and evaluation while it runs, then a table."""
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 

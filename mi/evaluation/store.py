@@ -32,6 +32,7 @@ VERSION = 2
 _SYNC_SECONDS = 0.05
 _LENGTH_BITS = 28  # a line may have 256 MB
 _log = logging.getLogger(__name__)
+_warned: set[tuple[Path, int]] = set()
 Take = Callable[[str, LLMResponse], None]
 
 
@@ -86,11 +87,11 @@ def scan(
                 break
             key = key_of(line)
             if key is None:
-                _warn_damaged(path, number, start)
+                _warn_damaged(path, number, start, place)
             elif wanted is None or key in wanted:
                 response = response_of(line)
                 if response is None:
-                    _warn_damaged(path, number, start)
+                    _warn_damaged(path, number, start, place)
                     key = None
                 else:
                     take(key, response)
@@ -120,14 +121,14 @@ class Shelf:
         self._syncing: asyncio.Future | None = None
 
     def load(self, wanted: Collection[str], take: Take) -> None:
-        """Hand the wanted answers that the file holds to `take`; nothing is written."""
-        self._end = scan(self.path, wanted, take, self._index)
+        """Hand the wanted answers that the file holds to `take`; nothing is written.
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._index
+        What else it holds is looked up when first something is to be asked, so that reading results alone stays cheap.
+        """
+        scan(self.path, wanted, take)
 
     def read(self, key: str) -> LLMResponse | None:
-        """One answer that is `in` the shelf; None, and it is no longer in it, where its line was damaged."""
+        """One answer that the file holds by now; None, and its call may be claimed, where its line was damaged."""
         place = self._index[key]
         length = place & (1 << _LENGTH_BITS) - 1
         line = os.pread(self._opened(), length, place >> _LENGTH_BITS)
@@ -139,7 +140,7 @@ class Shelf:
     def claim(self, keys: Collection[str]) -> tuple[list[str], dict[str, str]]:
         """Take upon this asker those of `keys` that it may ask: (those, those of other askers with their process).
 
-        What is in neither has been answered by now, and is in the shelf.
+        What is in neither has been answered by now: `read` gives it.
         """
         with self._locked():
             others = self._claims.of_others()
@@ -265,9 +266,11 @@ def _disk_full(path: Path, error: OSError) -> UserError:
     )
 
 
-def _warn_damaged(path: Path, number: int, start: int) -> None:
-    where = f"line {number}" if start == 0 else f"line {number} after byte {start}"
-    _log.warning("%s, %s: damaged; its call is asked again where it is needed.", path, where)
+def _warn_damaged(path: Path, number: int, start: int, place: int) -> None:
+    if (path, place) not in _warned:
+        _warned.add((path, place))
+        where = f"line {number}" if start == 0 else f"line {number} after byte {start}"
+        _log.warning("%s, %s: damaged; its call is asked again where it is needed.", path, where)
 
 
 def _ignore(key: str, response: LLMResponse) -> None:

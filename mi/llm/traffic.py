@@ -1,4 +1,4 @@
-"""How often each model was asked again after a failure, counted by whoever retries and read by whoever shows progress."""
+"""How often each model was asked again after a failure, counted by those who retry, shown by those who watch."""
 
 from collections import Counter
 
