@@ -39,6 +39,7 @@ class Desk:
         self.fingerprint = llm.fingerprint(model)
         self.failure: BaseException | None = None
         self._kind, self._deliver, self._budget, self._begin = kind, deliver, budget, begin
+        self._reserve = reserve
         self._shelf = Shelf(kind, self.fingerprint, model, reserve)
         self._calls: dict[str, Call] = {}  # what is wanted and has not come
         self._new: list[str] = []
@@ -121,8 +122,8 @@ class Desk:
     def _pump(self) -> None:
         """Start as many batches as there is room for, in the window and in the budget."""
         while self._queue and self.failure is None and self._outstanding < WINDOW:
-            if self._shelf.full is not None:
-                self._fail(self._shelf.full)
+            if self._reserve.full is not None:
+                self._fail(self._reserve.full)
                 return
             batch = [self._queue[place] for place in range(min(BATCH, len(self._queue)))]
             try:
@@ -198,7 +199,8 @@ async def ask(kind: Kind, model: Model, calls: Sequence[Call]) -> list[LLMRespon
     if not calls:
         return []
     known: dict[str, LLMResponse] = {}
-    desk = Desk(kind, model, known.__setitem__, Reserve(store_dir()), Budget())
+    reserve = Reserve(store_dir())
+    desk = Desk(kind, model, known.__setitem__, reserve, Budget())
     try:
         keys = [call_key(desk.fingerprint, call) for call in calls]
         desk.load(set(keys))
@@ -208,6 +210,7 @@ async def ask(kind: Kind, model: Model, calls: Sequence[Call]) -> list[LLMRespon
         await desk.drain()
     finally:
         await desk.close()
+        reserve.release()
     return [known[key] for key in keys]
 
 

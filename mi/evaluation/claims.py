@@ -48,6 +48,11 @@ class Claims:
             self._look_at(name)
         return {key: name.partition("-")[0] for name, keys in self._others.items() for key in keys}
 
+    def processes(self) -> set[str]:
+        """The processes of other askers that have the file open, whatever they ask."""
+        self.of_others()
+        return {name.partition("-")[0] for name in self._others}
+
     def release(self) -> None:
         """Give back all that this asker took."""
         if self._own is not None:

@@ -3,6 +3,7 @@
 import json
 import math
 from dataclasses import asdict, dataclass
+from typing import Any
 from zlib import crc32
 
 import msgspec
@@ -72,6 +73,15 @@ def key_of(line: bytes) -> str | None:
         return None
     key = line[start : start + _KEY_DIGITS]
     return str(key, "ascii") if len(key) == _KEY_DIGITS and key.isalnum() else None
+
+
+def record_of(line: bytes) -> dict[str, Any] | None:
+    """All that a line holds, log-probabilities included; None where it is damaged."""
+    try:
+        record = json.loads(line)
+        return record if isinstance(record["response"], dict) and record["messages"] is not None else None
+    except (ValueError, KeyError, TypeError):
+        return None
 
 
 def response_of(line: bytes) -> LLMResponse | None:

@@ -15,30 +15,32 @@ class Reserve:
     """A nameless file of 8 MB, made when first needed; it vanishes with its process, however that ends."""
 
     def __init__(self, folder: Path) -> None:
+        self.full: UserError | None = None
+        """What is wrong with the disk. The room is in use then, and nothing more is to be asked."""
         self._folder = folder
         self._file: int | None = None
-        self._used = False
 
     def make(self) -> None:
         """Take the room. Raises UserError where there is none, before anything is asked."""
-        if self._file is not None or self._used:
+        if self._file is not None or self.full is not None:
             return
         try:
-            file, name = tempfile.mkstemp(dir=make_folder(self._folder), prefix=".reserve.")
+            self._file, name = tempfile.mkstemp(dir=make_folder(self._folder), prefix=".reserve.")
             os.unlink(name)
-            self._file = file
-            os.posix_fallocate(file, 0, RESERVE_BYTES)
+            os.posix_fallocate(self._file, 0, RESERVE_BYTES)
         except OSError as error:
-            self.use()
-            self._used = False
+            self.release()
             raise UserError(
                 f"{self._folder}: has no room for answers ({error.strerror}); make room, or move MI_HOME to another."
             ) from error
 
-    def use(self) -> bool:
-        """Give the room back to whoever writes; False where there was none left."""
-        if self._file is None:
-            return False
-        os.close(self._file)
-        self._file, self._used = None, True
-        return True
+    def use(self, problem: UserError) -> None:
+        """Give the room to what is in flight, for `problem` keeps it from being written."""
+        self.full = self.full or problem
+        self.release()
+
+    def release(self) -> None:
+        """Give the room back."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None

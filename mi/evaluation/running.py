@@ -98,12 +98,26 @@ class Run:
                 for key, places in asked.places.items():
                     if asked.answers[places[0]] is None:
                         asked.desk.submit(key, self._slots[places[0]].call)
+            error: Exception | None = None
             try:
                 await all_of(asked.desk.drain() for asked in self._models)
-            finally:
-                await self._court.drain()
+            except Exception as failed:
+                error = failed
+            await self._court.drain()  # what came is judged, whatever did not come
+            if error is not None:
+                raise error
         finally:
             await all_of([*(asked.desk.close() for asked in self._models), self._court.close()])
+            self._reserve.release()
+
+    def stored(self, model: int) -> dict[int, tuple[LLMResponse, int]]:
+        """By slot: the answers that are there, each with how many of its verdicts are not."""
+        asked, found = self._models[model], {}
+        for place, (slot, answer) in enumerate(zip(self._slots, asked.answers, strict=True)):
+            if answer is not None:
+                wanted = 0 if answer.completion is None else len(self._evaluations[slot.evaluation].verdict_names())
+                found[place] = (answer, wanted - len(asked.verdicts[place]))
+        return found
 
     def rows(self, model: int) -> list[tuple[EvaluationResultRow, ...]]:
         """The rows of each evaluation of the model at this place; calls without an answer have none."""

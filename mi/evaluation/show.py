@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from mi.evaluation.archive import Holding
 from mi.evaluation.cells import Cell
 from mi.evaluation.data_models import Evaluation, EvaluationResultRow
 from mi.llm.data_models import Model
@@ -89,6 +90,16 @@ def counts_of(evaluation: Evaluation, rows: Sequence[EvaluationResultRow]) -> di
     return counted
 
 
+def holdings_table(holdings: Sequence[Holding]) -> Table:
+    """A row a file of the store: the model, its fingerprint, calls, damaged lines, megabytes."""
+    table = _table("model", "kind", "fingerprint", "calls", "damaged", "MB")
+    for one in holdings:
+        name = " or ".join(map(_short, one.names)) or "(kept by an older version)"
+        counts = (f"{one.n:,}", f"{one.n_damaged:,}", f"{one.n_bytes / 1e6:,.1f}")
+        table.add_row(name, one.kind, one.fingerprint[:12], *counts)
+    return table
+
+
 def _progress(cell: Cell) -> list[str]:
     fresh = cell.answered - cell.stored
     seconds = max(time.monotonic() - cell.started, 1e-3)
@@ -105,6 +116,12 @@ def _progress(cell: Cell) -> list[str]:
         _dollars(cell.cost),
         "" if _is_done(cell) else "?" if left is None else _clock(left),
     ]
+
+
+def _short(name: str) -> str:
+    """A model's name with the beginning of its job."""
+    model, _, job = name.partition(" ")
+    return f"{model} {job[:8]}".strip()
 
 
 def _is_done(cell: Cell) -> bool:

@@ -109,8 +109,6 @@ class Shelf:
 
     def __init__(self, kind: Kind, fingerprint: str, model: Model, reserve: Reserve) -> None:
         self.path = store_path(kind, fingerprint)
-        self.full: UserError | None = None
-        """The disk takes no more: what comes back goes into the reserve, and nothing more is to be asked."""
         self._model, self._reserve = model, reserve
         self._index: dict[str, int] = {}
         self._end = 0
@@ -155,14 +153,18 @@ class Shelf:
             try:
                 _write_all(file, line, self._end)
             except OSError as error:
-                self.full = _disk_full(self.path, error)
-                if not self._reserve.use():
-                    raise self.full from error
-                _write_all(file, line, self._end)
+                self._reserve.use(_disk_full(self.path, error))
+                self._write_again(file, line)
             self._index[key] = self._end << _LENGTH_BITS | len(line)
             self._end += len(line)
         self._dirty = True
         self._sync_soon()
+
+    def _write_again(self, file: int, line: bytes) -> None:
+        try:
+            _write_all(file, line, self._end)
+        except OSError as error:
+            raise _disk_full(self.path, error) from error
 
     async def close(self) -> None:
         """Force all that was written to the disk, and give back what was claimed but not asked."""
@@ -220,8 +222,21 @@ class Shelf:
     def _synced(self, done: asyncio.Future) -> None:
         self._syncing = None
         if not done.cancelled() and isinstance(error := done.exception(), OSError):
-            self.full = _disk_full(self.path, error)
+            self._reserve.use(_disk_full(self.path, error))
         self._sync_soon()
+
+
+@contextlib.contextmanager
+def exclusively(kind: Kind, fingerprint: str) -> Iterator[None]:
+    """Hold a file so that it may be replaced or removed. Raises UserError while anybody asks its model."""
+    path = store_path(kind, fingerprint)
+    file = _open_unmoved(path)
+    try:
+        if others := Claims(path.parent / f".{fingerprint}.claims").processes():
+            raise UserError(f"{path}: process {', '.join(sorted(others))} is using it; try again when it has ended.")
+        yield
+    finally:
+        os.close(file)
 
 
 def _open_unmoved(path: Path) -> int:

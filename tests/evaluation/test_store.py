@@ -31,10 +31,12 @@ def test_a_response_is_read_back_as_it_was():
     ]
 
     async def keep() -> None:
-        shelf = Shelf("answers", "f", MODEL, Reserve(store_dir()))
+        reserve = Reserve(store_dir())
+        shelf = Shelf("answers", "f", MODEL, reserve)
         for call, response in zip(CALLS, responses, strict=True):
             shelf.append(call_key("f", call), call, response)
         await shelf.close()
+        reserve.release()
 
     asyncio.run(keep())
     known = read_store("answers", "f")
