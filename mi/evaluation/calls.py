@@ -12,10 +12,9 @@ from mi.llm import services as llm
 from mi.llm.data_models import LLMResponse, Model
 from mi.utils.errors import UserError
 
-BATCH = 256
-"""Calls that go to a backend together."""
-WINDOW = 2048
-"""Calls of one model that are with its backend at once; more than any backend works on at a time."""
+LOCAL, REMOTE = (256, 2048), (64, 512)
+"""Calls that go to a backend together, and calls of one model that are with it at once: more than it works on at a
+time, so that it never waits for us, but not so many that judging would queue behind all of the sampling."""
 _POLL_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
@@ -38,6 +37,7 @@ class Desk:
         self.model = model
         self.fingerprint = llm.fingerprint(model)
         self.failure: BaseException | None = None
+        self._batch, self._window = LOCAL if model.type == "local" else REMOTE
         self._kind, self._deliver, self._budget, self._begin = kind, deliver, budget, begin
         self._reserve = reserve
         self._shelf = Shelf(kind, self.fingerprint, model, reserve)
@@ -121,11 +121,11 @@ class Desk:
 
     def _pump(self) -> None:
         """Start as many batches as there is room for, in the window and in the budget."""
-        while self._queue and self.failure is None and self._outstanding < WINDOW:
+        while self._queue and self.failure is None and self._outstanding < self._window:
             if self._reserve.full is not None:
                 self._fail(self._reserve.full)
                 return
-            batch = [self._queue[place] for place in range(min(BATCH, len(self._queue)))]
+            batch = [self._queue[place] for place in range(min(self._batch, len(self._queue)))]
             try:
                 admitted = self._budget.admit(self.model, [self._calls[key] for key in batch])
             except UserError as error:
