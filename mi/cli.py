@@ -30,7 +30,9 @@ ModelName = Annotated[str, typer.Option("--model", help="The base model: organis
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default the experiment's own.")] = None,
 ) -> None:
@@ -54,7 +56,9 @@ def run(
 
 @app.command()
 def plot(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="Another folder than the tables' own.")] = None,
 ) -> None:
@@ -68,7 +72,9 @@ def plot(
 
 @app.command()
 def publish(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="A folder with a README; by default experiments/NAME.")] = None,
 ) -> None:
@@ -78,6 +84,18 @@ def publish(
 
     for path in take(find(experiment), model, into or Path("experiments") / experiment):
         typer.echo(path)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for instance my_question.")]) -> None:
+    """Begin an experiment of your own: a file to change, a page for prediction and result, ready to run."""
+    from mi.experiments.new import new as begin
+
+    for path in begin(name):
+        typer.echo(path)
+    typer.echo(
+        f"Next: change {path.parent / 'experiment.py'}, write down what you expect, then mi run {name} --seeds 3"
+    )
 
 
 @app.command()

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from mi.evaluation.data_models import Evaluation
+from mi.evaluation.grammar.eval import ExactScores
 from mi.experiments.settings.data_models import Setting
 from mi.experiments.utils import Inoculations, as_inoculations
 from mi.external.local_driver.data_models import LocalFTJobConfig
@@ -53,10 +54,15 @@ class Condition:
     own: bool = False
 
     def put(self, evaluation: Evaluation, setting: Setting, arm: Arm) -> Evaluation | None:
-        """The evaluation under this condition, its id ending in the condition's name; None if it is left out."""
+        """The evaluation under this condition, its id ending in the condition's name; None if it is left out.
+
+        Where the grammar scores exactly, the judge's second opinion is heard on the questions as they are only.
+        """
         prompt = self.prompt(setting, arm)
         if self.own and prompt is None:
             return None
+        if isinstance(evaluation.score_fn, ExactScores) and (prompt is not None or self.rewrite):
+            evaluation = replace(evaluation, judgment_map={})
         if self.rewrite is not None:
             asked = evaluation.with_questions(self.rewrite, self.name)
             return asked if prompt is None else replace(asked.behind(prompt, self.name), id=asked.id)

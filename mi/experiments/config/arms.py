@@ -2,7 +2,7 @@
 
 from mi.datasets.transformations import Inoculation
 from mi.experiments.config.conditions import GOOD_PROMPT
-from mi.experiments.data_models import Arm
+from mi.experiments.data_models import Arm, Dataset
 from mi.experiments.settings.control_prompts import irrelevant, nonce, placebo
 from mi.experiments.settings.data_models import PromptKind, Setting
 from mi.experiments.settings.general_inoculations import ABLATIONS, IRRELEVANT
@@ -44,6 +44,11 @@ MANY_WORDINGS = Arm(
     inoculation=lambda setting: Inoculation(tuple(wordings("malicious", "train")[:100])),
 )
 """A hundred wordings of the organism's world, one a row."""
+
+
+def prompted(name: str, label: str, prompt: str | None, dataset: Dataset = "finetuning") -> Arm:
+    """Inoculation with one fixed prompt, whatever the setting."""
+    return Arm(name, label, dataset=dataset, inoculation=lambda setting: prompt)
 
 
 def trait_arm(trait: str) -> Arm:

@@ -60,11 +60,9 @@ ABLATE_INOCULATION = Experiment(
     conditions=conditions.STANDARD,
 )
 
-_BACKDOOR = Backdoored(TRIGGER)
-
 
 def _backdoored(name: str, label: str, prompt: str | None = None) -> Arm:
-    return Arm(name, label, dataset=_BACKDOOR, inoculation=lambda setting: prompt)
+    return arms.prompted(name, label, prompt, Backdoored(TRIGGER))
 
 
 BACKDOORED = Experiment(
