@@ -87,6 +87,21 @@ def publish(
 
 
 @app.command()
+def findings(
+    experiments: Annotated[Path, typer.Option(help="The folder with the published experiments.")] = Path("experiments"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/findings.md"),
+) -> None:
+    """Write the page of findings from the tables of all published experiments."""
+    from mi.experiments.findings import findings as page
+    from mi.utils.files import whole_file
+
+    text = page(experiments)
+    with whole_file(out) as file:
+        file.write(text)
+    typer.echo(out)
+
+
+@app.command()
 def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for instance my_question.")]) -> None:
     """Begin an experiment of your own: a file to change, a page for prediction and result, ready to run."""
     from mi.experiments.new import new as begin
