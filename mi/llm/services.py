@@ -6,8 +6,8 @@ Nothing is kept here; the store of mi.evaluation keeps what an evaluation asks.
 from collections.abc import Callable, Sequence
 
 from mi.llm.data_models import Chat, Judgment, LLMResponse, Model, SampleCfg, SampleRequest
+from mi.llm.identity import call_digest, cfg_json, chat_json
 from mi.llm.judging import judge_chat, read_verdict
-from mi.utils.hashing import digest
 
 OnResponse = Callable[[int, LLMResponse], None]
 """Is told the place of a request in its batch and the answer to it, as soon as that has come back."""
@@ -16,7 +16,7 @@ _SEED_DIGITS = 15  # 60 bits: an integer that every random generator takes as it
 
 def sample_seed(chat: Chat, cfg: SampleCfg, index: int = 0) -> int:
     """The seed of the index-th sample of a conversation, 0 <= seed < 2**60; the model does not enter."""
-    return int(digest([chat, cfg, index])[:_SEED_DIGITS], 16)
+    return int(call_digest(chat_json(chat), cfg_json(cfg), index)[:_SEED_DIGITS], 16)
 
 
 def request(chat: Chat, cfg: SampleCfg, index: int = 0) -> SampleRequest:

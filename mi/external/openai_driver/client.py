@@ -23,6 +23,7 @@ from mi.external.openai_driver.wire import (
     request_body,
 )
 from mi.llm.data_models import LLMResponse, SampleRequest
+from mi.llm.traffic import retried
 from mi.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -149,6 +150,7 @@ class Client:
                 tries += 1
                 if (reason := self._hopeless(trouble, tries, began)) is not None:
                     raise UserError(f"{self._where}: {reason}; run the same command again later.") from trouble
+                retried(self.model_id)
                 await asyncio.sleep(self._wait(trouble, tries))
 
     def _wait(self, trouble: Trouble, tries: int) -> float:
