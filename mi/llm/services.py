@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from mi.llm.data_models import Chat, Judgment, LLMResponse, Model, SampleCfg, SampleRequest
 from mi.llm.identity import call_digest, cfg_json, chat_json
 from mi.llm.judging import judge_chat, read_verdict
-from mi.utils.errors import UserError
 
 OnResponse = Callable[[int, LLMResponse], None]
 """Is told the place of a request in its batch and the answer to it, as soon as that has come back."""
@@ -40,7 +39,10 @@ async def batch_sample(
     """
     if not requests:
         return []
-    _check_backend(model)
+    if model.type == "openai":
+        from mi.external.openai_driver import services as remote
+
+        return await remote.sample_batch(model, requests, on_response)
     from mi.external.local_driver import services
 
     return await services.sample_batch(model, requests, on_response)
@@ -58,19 +60,14 @@ async def batch_judge(judgment: Judgment, pairs: Sequence[tuple[str, str]]) -> l
 
 
 def fingerprint(model: Model) -> str:
-    """The identity of a model's content, 32 hexadecimal digits: moving its files changes nothing.
+    """The identity of a model, 32 hexadecimal digits: of a local one its content, of a remote one its endpoint and id.
 
-    Raises UserError for a model that is not there or that no backend knows.
+    Moving a model's files changes nothing. Raises UserError for a model that is not there.
     """
-    _check_backend(model)
+    if model.type == "openai":
+        from mi.external.openai_driver import services as remote
+
+        return remote.fingerprint(model)
     from mi.external.local_driver import models
 
     return models.fingerprint(model)
-
-
-def _check_backend(model: Model) -> None:
-    if model.type != "local":
-        raise UserError(
-            f"{model.id}: models of type {model.type!r} can be asked once the evaluation engine for APIs is built; "
-            'until then give a local one, as in Model("organism", "local").'
-        )
