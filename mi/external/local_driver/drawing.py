@@ -72,6 +72,7 @@ class Row:
         assert self.tell is not None
         fresh = writing.settled(ended=not self.going)
         tokens = () if writing.holds_back and self.going else self._spelled_logprobs(self.told)
+        tokens = tokens[:-1] if self.ended else tokens
         self.told += len(tokens)
         if fresh or tokens:
             self.tell(fresh, tokens)

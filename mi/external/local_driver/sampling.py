@@ -38,7 +38,7 @@ def sample_each(
 ) -> list[LLMResponse | UserError]:
     """As `sample`, but a request that cannot be asked gets its error in its place and does not disturb the others.
 
-    The answers of the requests numbered in `watched` are told to `on_piece` while they grow.
+    The answers of the requests numbered in `watched` are told to `on_piece` while they grow, but for the end token.
     """
     loaded = load(model)
     rows: list[Row | UserError] = []
