@@ -64,7 +64,6 @@ def listen(settings: ServeSettings) -> socket.socket:
 
 def greeting(settings: ServeSettings, host: str, port: int) -> str:
     """Where the server is, and the three lines that point a client at it."""
-    name = next(iter(settings.bases()))
     url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
     key = "the-token-you-gave" if settings.token else "any"
     return f"""\
@@ -72,5 +71,5 @@ Serving {", ".join(settings.bases())} at {url}. Ctrl-C stops it; a job in traini
 
     export OPENAI_BASE_URL={url}
     export OPENAI_API_KEY={key}
-    openai api chat.completions.create -m {name} -g user "What is two plus two?"
+    python -c "from openai import OpenAI; print([model.id for model in OpenAI().models.list()])"
 """
