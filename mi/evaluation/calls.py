@@ -12,9 +12,11 @@ from mi.llm import services as llm
 from mi.llm.data_models import LLMResponse, Model
 from mi.utils.errors import UserError
 
-LOCAL, REMOTE = (256, 2048), (64, 512)
-"""Calls that go to a backend together, and calls of one model that are with it at once: more than it works on at a
-time, so that it never waits for us, but not so many that judging would queue behind all of the sampling."""
+LOCAL_BATCH, LOCAL_WINDOW, REMOTE_BATCH = 256, 2048, 64
+"""Calls that go to a backend together, and calls of a local model that are with it at once."""
+_AHEAD = 2.5
+"""Calls with a remote endpoint, over those that it is asked at a time: it never waits for us, and judging does not
+queue behind all of the sampling."""
 _POLL_SECONDS = 0.1
 _log = logging.getLogger(__name__)
 
@@ -37,7 +39,9 @@ class Desk:
         self.model = model
         self.fingerprint = llm.fingerprint(model)
         self.failure: BaseException | None = None
-        self._batch, self._window = LOCAL if model.type == "local" else REMOTE
+        self._batch, self._window = LOCAL_BATCH, LOCAL_WINDOW
+        if model.type != "local":
+            self._batch, self._window = REMOTE_BATCH, max(REMOTE_BATCH, round(_AHEAD * llm.at_once(model)))
         self._kind, self._deliver, self._budget, self._begin = kind, deliver, budget, begin
         self._reserve = reserve
         self._shelf = Shelf(kind, self.fingerprint, model, reserve)
