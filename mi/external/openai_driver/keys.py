@@ -166,7 +166,7 @@ def _declared(path: Path) -> dict[str, Any]:
         "endpoints": sorted(_ENDPOINT_FIELDS | _CAPABILITY_FIELDS),
     }
     for group, tables in content.items():
-        _check_names(path, f"[{group}]", tables, tables if isinstance(tables, Mapping) else ())
+        _check_names(path, f"[{group}]", tables, list(tables) if isinstance(tables, Mapping) else ())
         for name, table in tables.items():
             _check_names(path, f"[{group}.{name}]", table, allowed[group])
     return content

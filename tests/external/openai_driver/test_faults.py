@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from standin import Reply, Seen, StandIn, completion, error
+from replies import Reply, Seen, completion, error
+from standin import StandIn
 
 from mi.external.openai_driver import services
 from mi.external.openai_driver.client import Patience

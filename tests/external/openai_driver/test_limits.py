@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 
 import pytest
 import virtual_time
-from standin import Reply, error
+from replies import Reply, error
 
 from mi.external.openai_driver.client import Client, Patience, Pool
 from mi.external.openai_driver.endpoints import Capabilities, Endpoint
 from mi.external.openai_driver.failures import duration, retry_after
 from mi.external.openai_driver.keys import Key
-from mi.external.openai_driver.limits import Bucket, Connections, Limiter
+from mi.external.openai_driver.limits import Connections, Limiter
+from mi.external.openai_driver.pace import Bucket
 from mi.llm.data_models import SampleCfg, chat
 from mi.llm.services import request
 

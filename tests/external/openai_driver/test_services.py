@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from standin import Reply, Seen, StandIn, completion, error
+from replies import Reply, Seen, completion, error
+from standin import StandIn
 
 from mi.llm.data_models import LLMResponse, Model, SampleCfg, chat
 from mi.llm.services import batch_sample, fingerprint, request, sample, sample_seed
