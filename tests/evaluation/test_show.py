@@ -10,8 +10,9 @@ from mi.eval import eval
 from mi.evaluation.budget import Budget
 from mi.evaluation.cells import Cell
 from mi.evaluation.data_models import Evaluation, EvaluationContext
+from mi.evaluation.planning import plan_evaluations
 from mi.evaluation.scoring import FromJudgments
-from mi.evaluation.show import Lines, closing_table, progress_table, results_table
+from mi.evaluation.show import Lines, closing_table, planned_table, progress_table, results_table
 from mi.llm.data_models import Judgment, LLMResponse, Model
 from mi.llm.prices import Price
 from mi.llm.traffic import retried
@@ -53,6 +54,14 @@ def test_the_closing_table_counts_what_was_planned_sampled_stored_refused_and_ju
     assert not again.file.getvalue()  # type: ignore[attr-defined]
     row = printed(results_table(results)).splitlines()[2].split()
     assert row == ["g:", "a", "·", "greets", "yes", "3", "3", "1", "2", "0.800"]
+
+
+def test_a_plan_is_a_row_for_each_model_and_evaluation(backend):
+    priced = plan_evaluations([Model("gpt-x")], [EVALUATION], {"gpt-x": Price(1.0, 100.0, "now")})
+    unpriced = plan_evaluations([Model("gpt-y")], [EVALUATION], {})
+    lines = [line.split() for line in printed(planned_table([*priced, *unpriced])).splitlines()[2:]]
+    assert [line[3:7] for line in lines] == [["3", "0", "3", "3"]] * 2
+    assert lines[0][-2:] == ["$0.15", "$0.15"] and lines[1][-2:] == ["?", "?"]
 
 
 def test_nothing_is_shown_where_there_is_no_terminal(backend, capsys: pytest.CaptureFixture):
