@@ -43,7 +43,10 @@ def fill_template(
         values["fence"] = sha256(said).hexdigest()[:_FENCE_DIGITS]
     if sees_system_prompt:
         values["system_prompt"] = _NO_SYSTEM_PROMPT if system_prompt is None else system_prompt
-    return "".join(values.get(piece, f"{{{piece}}}") if number % 2 else piece for number, piece in enumerate(pieces))
+    filled = [*pieces]
+    for place in range(1, len(pieces), 2):
+        filled[place] = values.get(pieces[place], f"{{{pieces[place]}}}")
+    return "".join(filled)
 
 
 def judge_text(judgment: Judgment, question: str, answer: str, system_prompt: str | None = None) -> str:
