@@ -60,7 +60,7 @@ def closing_table(cells: Sequence[Cell]) -> Table:
     table = _table("", "planned", "sampled", "stored", "refused", "to judge", "judged", "tokens", "cost")
     for cell in cells:
         counts = (cell.planned, cell.answered, cell.stored, cell.refused, cell.to_judge, cell.judged, cell.tokens)
-        table.add_row(_name(cell.model, cell.evaluation), *(f"{count:,}" for count in counts), _dollars(cell.cost))
+        table.add_row(_name(cell.model, cell.evaluation), *(f"{count:,}" for count in counts), _cost(cell))
     return table
 
 
@@ -116,7 +116,7 @@ def holdings_table(holdings: Sequence[Holding]) -> Table:
 def _progress(cell: Cell) -> list[str]:
     fresh = cell.answered - cell.stored
     seconds = max(time.monotonic() - cell.started, 1e-3)
-    left = (cell.planned - cell.answered) * seconds / fresh if fresh else None
+    left = cell.seconds_left(seconds)
     return [
         _name(cell.model, cell.evaluation),
         f"{cell.answered:,}/{cell.planned:,}",
@@ -126,7 +126,7 @@ def _progress(cell: Cell) -> list[str]:
         f"{cell.judged:,}/{cell.to_judge:,}" if cell.evaluation.judgment_map else "",
         f"{retries(cell.model.id):,}",
         f"{cell.tokens:,}",
-        _dollars(cell.cost),
+        _cost(cell),
         "" if _is_done(cell) else "?" if left is None else _clock(left),
     ]
 
@@ -143,6 +143,10 @@ def _is_done(cell: Cell) -> bool:
 
 def _name(model: Model, evaluation: Evaluation) -> str:
     return f"{model.id}{f' {model.job_id[:8]}' if model.job_id else ''} · {evaluation.id}"
+
+
+def _cost(cell: Cell) -> str:
+    return f"{_dollars(cell.cost)} + ?" if cell.has_unpriced else _dollars(cell.cost)
 
 
 def _dollars(cost: float) -> str:

@@ -44,6 +44,23 @@ def test_a_line_says_how_far_how_fast_how_dear():
     assert line[6:11] == ["0", "1/1", "1", "1,601", "$0.05"]
 
 
+def test_what_has_no_price_is_not_shown_as_free():
+    cell = Cell(Model("gpt-x"), EVALUATION, Budget(None, {}))
+    cell.answer(LLMResponse("a", "stop", (), 1000, 500), fresh=True, paid=True)
+    assert printed(closing_table([cell])).rstrip().endswith("$0.00 + ?")
+
+
+def test_the_time_left_reckons_with_the_judges_and_not_with_what_was_there():
+    cell = Cell(Model("a", "local"), EVALUATION, Budget())
+    cell.answer(LLMResponse("a"), fresh=False, paid=False)
+    cell.judge(LLMResponse("YES"), JUDGE.model, fresh=False)
+    assert cell.seconds_left(10) is None
+    cell.answer(LLMResponse("a"), fresh=True, paid=True)
+    assert (
+        cell.seconds_left(10) == 30
+    )  # one answer came in ten seconds; its verdict, an answer and its verdict are left
+
+
 def test_the_closing_table_counts_what_was_planned_sampled_stored_refused_and_judged(backend):
     terminal = Console(file=io.StringIO(), width=160, force_terminal=True)
     asyncio.run(eval({"g": [Model("a", "local")]}, [EVALUATION], watch=Lines(terminal)))
