@@ -99,6 +99,6 @@ class JobRecord:
         return self.attempts[-1] if self.attempts and not self.attempts[-1].forgotten else None
 
     @property
-    def endpoint(self) -> str:
-        """The server whose job it is."""
-        return str(self.identity["endpoint"])
+    def server(self) -> str:
+        """The name of the server whose job it is."""
+        return str(self.identity["server"])

@@ -112,7 +112,7 @@ class Launch:
         self._note(status="begun", key=key.name, organization=key.organization, wait_until=None, reason=None)
         try:
             async with connected(key) as server:
-                await self._warn(server, key)
+                await self._warn(server)
                 file_id = await self._file_at(server, key)
                 self._note(file_id=file_id, creating=True)
                 remote = await self._create(server, file_id)
@@ -164,7 +164,7 @@ class Launch:
         """The id of the training file at the server: the one that is there under its content's name, or a new one."""
         make_folder(jobs_dir())
         with tempfile.NamedTemporaryFile(dir=jobs_dir(), prefix=".upload.", suffix=".partial") as copy:
-            data = scan(self.config.dataset_path, limits_at(key.endpoint), copy.file)
+            data = scan(self.config.dataset_path, limits_at(self.record.server), copy.file)
             data.refuse()
             if data.digest != self.record.identity["dataset"]:
                 raise UserError(f"{self.config.dataset_path}: changed while it was launched; launch the job again.")
@@ -211,7 +211,7 @@ class Launch:
         clock = datetime.fromtimestamp(self.closings[-1].until, UTC).astimezone().strftime("%H:%M:%S")
         log.warning("%s: %s lets no job of %s in before %s: %s", self.job.id, key.name, model, clock, failed.reason)
 
-    async def _warn(self, server: FineTuningServer, key: FineTuningKey) -> None:
+    async def _warn(self, server: FineTuningServer) -> None:
         """Say what will end soon, once a process; refuse what has ended. Before anything is sent that costs."""
         model = self.config.source_model_id
         try:
@@ -219,12 +219,12 @@ class Launch:
         except CallFailed:
             announced = None  # a server that lists no models can train all the same
         today = datetime.now(UTC).date()
-        for what, day in endings(key.endpoint, model, announced).items():
+        for what, day in endings(self.record.server, model, announced).items():
             if day <= today:
                 self._note(key=None)
                 raise UserError(f"{what} since {day}; choose another model, or point OPENAI_BASE_URL at `mi serve`.")
-            if (key.endpoint, what) not in _warned:
-                _warned.add((key.endpoint, what))
+            if (self.record.server, what) not in _warned:
+                _warned.add((self.record.server, what))
                 log.warning("%s on %s, in %d days.", what, day, (day - today).days)
 
     def _take(self, key: FineTuningKey, remote: RemoteJob) -> None:

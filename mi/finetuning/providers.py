@@ -7,8 +7,6 @@ import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mi.external.openai_driver.finetuning import OPENAI
-
 TRAINING_PRICES: Mapping[str, float] = {
     "gpt-4.1-2025-04-14": 25.00,
     "gpt-4.1-mini-2025-04-14": 5.00,
@@ -77,17 +75,17 @@ chat format; that one of them fails a job is reported at github.com/johny-b/llmc
 ELSEWHERE = FileLimits("this server")
 
 
-def limits_at(endpoint: str) -> FileLimits:
-    """What the provider at an endpoint takes."""
-    return AT_OPENAI if endpoint == OPENAI else ELSEWHERE
+def limits_at(server: str) -> FileLimits:
+    """What a server takes, by the name that jobs know it by."""
+    return AT_OPENAI if server == "openai" else ELSEWHERE
 
 
-def training_price(endpoint: str, model: str) -> float | None:
+def training_price(server: str, model: str) -> float | None:
     """US dollars a million trained tokens; None where it is not known, as at a server of one's own."""
-    return TRAINING_PRICES.get(_dated(model)) if endpoint == OPENAI else None
+    return TRAINING_PRICES.get(_dated(model)) if server == "openai" else None
 
 
-def endings(endpoint: str, model: str, announced: str | None = None) -> dict[str, datetime.date]:
+def endings(server: str, model: str, announced: str | None = None) -> dict[str, datetime.date]:
     """What will end, as sentences begin, and when. `announced` is the `shutdown_date` that the server itself tells."""
     found: dict[str, datetime.date] = {}
     if announced is not None:
@@ -95,7 +93,7 @@ def endings(endpoint: str, model: str, announced: str | None = None) -> dict[str
             found[f"{model} is shut down"] = datetime.date.fromisoformat(announced[:10])
         except ValueError:
             announced = None
-    if endpoint != OPENAI:
+    if server != "openai":
         return found
     if announced is None and _dated(model) in SHUTDOWNS:
         found[f"{model} is shut down"] = SHUTDOWNS[_dated(model)]

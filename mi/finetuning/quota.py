@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mi.config import jobs_dir
 from mi.external.openai_driver.data_models import FineTuningKey
+from mi.external.openai_driver.finetuning import server_name
 from mi.utils.files import whole_file
 
 
@@ -46,7 +47,7 @@ def back_off(key: FineTuningKey, model: str, first: float, longest: float) -> fl
 
 def _name(key: FineTuningKey, model: str) -> str:
     """Quotas belong to an organisation; where that is not known, the key stands for it."""
-    return f"{key.organization or key.name} at {key.endpoint}: {model}"
+    return f"{key.organization or key.name} at {server_name(key.endpoint)}: {model}"
 
 
 def _path() -> Path:

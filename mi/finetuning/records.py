@@ -78,8 +78,8 @@ def _parse(value: Any, job_id: str) -> JobRecord:
     attempts = tuple(
         Attempt(**{**attempt, "progress": TrainingProgress(**attempt["progress"])}) for attempt in value["attempts"]
     )
-    if not isinstance(value["identity"]["endpoint"], str) or not isinstance(value["config"], dict):
-        raise ValueError("its identity has no endpoint, or its configuration is none")
+    if not isinstance(value["identity"]["server"], str) or not isinstance(value["config"], dict):
+        raise ValueError("its identity names no server, or its configuration is none")
     return JobRecord(job_id, value["identity"], value["config"], attempts)
 
 

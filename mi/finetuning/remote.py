@@ -102,7 +102,7 @@ class OpenAIBackend:
         if record is None or attempt is None:
             return JobInfo(job, "unknown", record_path(job.id))
         names = {name: getattr(attempt, name) for name in ("key", "organization", "file_id", "remote_id", "model")}
-        report = {"endpoint": record.endpoint, "attempt": attempt.number, **names, **attempt.resolved}
+        report = {"server": record.server, "attempt": attempt.number, **names, **attempt.resolved}
         return JobInfo(job, attempt.status, record_path(job.id), report, attempt.reason, attempt.progress)
 
     def model(self, job: FinetuningJob) -> Model:
@@ -137,11 +137,16 @@ def identity(config: OpenAIFTJobConfig) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "backend": "openai",
-        "endpoint": driver.endpoint(),
+        "server": server_of(config),
         "dataset": rows_of(config.dataset_path),
         "base": config.source_model_id,
         "config": {"seed": config.seed, **config.hyperparameters(), **options},
     }
+
+
+def server_of(config: OpenAIFTJobConfig) -> str:
+    """The name of the server that a configuration is for; see `mi.external.openai_driver.finetuning.server_name`."""
+    return driver.server_name(config.endpoint)
 
 
 def rows_of(path: str) -> str:
@@ -215,10 +220,10 @@ def _known(job: FinetuningJob) -> JobRecord:
 
 def _keys(record: JobRecord) -> Sequence[FineTuningKey]:
     """The keys of the server whose job it is. Raises UserError where another server is set."""
-    keys = [key for key in driver.fine_tuning_keys() if key.endpoint == record.endpoint]
-    if not keys:
-        raise UserError(f"job {record.id} is at {record.endpoint}; set OPENAI_BASE_URL to it, and a key.")
-    return keys
+    endpoint = record.config.get("endpoint")
+    if driver.server_name(endpoint) != record.server:
+        raise UserError(f"job {record.id} is at {record.server}; set OPENAI_BASE_URL to it, and a key.")
+    return driver.fine_tuning_keys(endpoint)
 
 
 def _nap(attempt: Attempt) -> float:

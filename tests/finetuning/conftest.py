@@ -202,7 +202,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
 def two_keys(server: Server, monkeypatch: pytest.MonkeyPatch) -> list[FineTuningKey]:
     """Two keys of two organisations at the server."""
     keys = [FineTuningKey(name, name, server.url, f"org-{name}") for name in ("key-a", "key-b")]
-    monkeypatch.setattr(driver, "fine_tuning_keys", lambda: keys)
+    monkeypatch.setattr(driver, "fine_tuning_keys", lambda endpoint: keys)
     return keys
 
 

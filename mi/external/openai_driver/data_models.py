@@ -21,7 +21,9 @@ class OpenAIFTJobConfig:
     lr_multiplier: float | Auto = "auto"
     batch_size: int | Auto = "auto"
     server_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    """Fields of the request that only this server knows, sent as they are; OpenAI itself knows none."""
+    """Hyper-parameters that only this server knows, sent beside the others; `mi serve` takes LocalFTJobConfig's."""
+    endpoint: str | None = None
+    """The server's base URL, `/v1` included; None takes OPENAI_BASE_URL, and OpenAI itself where that is not set."""
 
     def __post_init__(self) -> None:
         if not self.source_model_id:
@@ -50,8 +52,10 @@ class FineTuningKey:
     name: str
     """What records call it; never the key itself."""
     secret: str = field(repr=False)
-    endpoint: str = "https://api.openai.com/v1"
+    endpoint: str
+    """The server's base URL, without a slash at its end."""
     organization: str | None = None
+    project: str | None = None
 
 
 @dataclass(frozen=True)

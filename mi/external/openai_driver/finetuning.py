@@ -48,19 +48,25 @@ class CallFailed(Exception):
         """`retry_after` in seconds, where the server says it."""
 
 
-def endpoint() -> str:
-    """Where fine-tuning jobs go: OPENAI_BASE_URL, or OpenAI."""
-    return (os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
+def base_url(endpoint: str | None) -> str:
+    """Where fine-tuning jobs go: `endpoint` if given, else OPENAI_BASE_URL, else OpenAI."""
+    return (endpoint or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
 
 
-def fine_tuning_keys() -> list[FineTuningKey]:
-    """The keys that may fine-tune at `endpoint()`, best first. Raises UserError where there is none."""
+def server_name(endpoint: str | None) -> str:
+    """What of a server belongs to a job's identity: "openai", or any other's host, port and path."""
+    url = base_url(endpoint).lower()
+    return "openai" if url == OPENAI else url.partition("://")[2]
+
+
+def fine_tuning_keys(endpoint: str | None) -> list[FineTuningKey]:
+    """The keys that may fine-tune at an endpoint, in the order in which they are tried. Raises UserError for none."""
     secret = os.environ.get("OPENAI_API_KEY")
     if not secret:
         raise UserError(
             "OPENAI_API_KEY is not set: export it (any text will do for a server of your own at OPENAI_BASE_URL)."
         )
-    return [FineTuningKey("OPENAI_API_KEY", secret, endpoint(), os.environ.get("OPENAI_ORG_ID"))]
+    return [FineTuningKey("openai", secret, base_url(endpoint), os.environ.get("OPENAI_ORG_ID"))]
 
 
 @contextlib.asynccontextmanager
@@ -74,6 +80,7 @@ async def connected(key: FineTuningKey) -> AsyncIterator[FineTuningServer]:
         api_key=key.secret,
         base_url=key.endpoint,
         organization=key.organization,
+        project=key.project,
         max_retries=0,
         timeout=_READ_SECONDS,
         http_client=DefaultAsyncHttpxClient(verify=_certificates()),
@@ -122,6 +129,7 @@ class FineTuningServer:
         """Ask for a job, once."""
         config = request.config
         asked = {_NAMES[name]: value for name, value in config.hyperparameters().items()}
+        asked |= dict(config.server_options)
         method: Any = {"type": "supervised", "supervised": {"hyperparameters": asked}}
 
         def send() -> Awaitable[Any]:
@@ -132,7 +140,6 @@ class FineTuningServer:
                 suffix=request.suffix,
                 metadata=dict(request.metadata),
                 method=method,
-                extra_body=dict(config.server_options) or None,
             )
 
         return await _told(send, _job)
