@@ -15,6 +15,7 @@ from mi.experiments import answers, summary
 from mi.experiments.data_models import Experiment, Run
 from mi.experiments.settings import Setting
 from mi.experiments.utils import create_inoculated_dataset
+from mi.finetuning.configs import config_for
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.services import find_job, get_finetuned_model, get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
@@ -77,7 +78,7 @@ def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Pr
                 setting, datasets_dir() / experiment.name, arm.name, arm.inoculation(setting), dataset_path=source
             )
             for seed in seeds:
-                config = replace(experiment.training, source_model_id=model, dataset_path=str(path), seed=seed)
+                config = config_for(model, replace(experiment.training, dataset_path=str(path), seed=seed))
                 prepared.append(Prepared(Run(experiment.name, setting, arm, model, seed), find_job(config)))
     return prepared
 

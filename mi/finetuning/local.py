@@ -56,14 +56,17 @@ class LocalBackend:
 
     async def cancel(self, job: FinetuningJob) -> JobInfo:
         """Raises UserError: a training is stopped where it runs, and a finished one is its folder."""
-        raise UserError(f"{job.id}: a local training is stopped with Ctrl-C where it runs, and leaves nothing behind.")
+        raise UserError(
+            f"job {job.id}: a local training is stopped with Ctrl-C where it runs, and leaves nothing behind."
+        )
 
     async def retry(self, job: FinetuningJob) -> None:
-        """Nothing: a local job that failed left nothing behind."""
+        """Raises UserError: a local job that failed left nothing behind."""
+        raise UserError(f"job {job.id} is {self.info(job).status}; only what has failed at a server can be retried.")
 
     async def forget(self, job: FinetuningJob) -> None:
         """Raises UserError: a local job is its folder."""
-        raise UserError(f"{job.id}: a local job is its folder; delete {_folder(job.id)} to have it trained again.")
+        raise UserError(f"job {job.id}: a local job is its folder; delete {_folder(job.id)} to have it trained again.")
 
     def info(self, job: FinetuningJob) -> JobInfo:
         """What is on disk of a job."""

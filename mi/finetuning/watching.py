@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from mi.finetuning import launching
 from mi.finetuning.data_models import LIVE, FinetuningJob, JobInfo
 from mi.finetuning.services import get_job_info, poll_job
 from mi.utils.errors import UserError
@@ -36,14 +37,14 @@ async def watched(work: Awaitable[T], jobs: Sequence[FinetuningJob], show: Show,
     return task.result()
 
 
-async def until_all_ended(jobs: Sequence[FinetuningJob], show: Show, seconds: float = 10.0) -> None:
+async def until_all_ended(jobs: Sequence[FinetuningJob], show: Show) -> None:
     """Look at jobs until none is under way; nothing is launched."""
     while True:
         infos = await look_at(jobs)
         show(infos)
         if not any(info.status in LIVE and info.report.get("remote_id") for info in infos):
             return
-        await asyncio.sleep(seconds)
+        await asyncio.sleep(launching.PACE.poll)
 
 
 async def _look(job: FinetuningJob) -> JobInfo:

@@ -45,6 +45,8 @@ class Server:
     outcome: Callable[[dict[str, Any]], dict[str, Any]] = lambda job: {}
     """What else is told of a job that is made, from what it was asked with."""
     shutdown_date: str | None = None
+    on_request: Callable[[str, int, str], None] = lambda when, number, path: None
+    """Called "before" and "after" each request is served, with its number from 1 and its method and path."""
     file_status: str = "processed"
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -145,13 +147,16 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             path = url.path.removeprefix("/v1")
             with server.lock:
                 server.asked.append((key, method, path))
+                number = len(server.asked)
                 mine = [one for one in server.faults if one[0] == method and one[1] == path and one[2](key)]
                 if mine:
                     server.faults.remove(mine[0])
+            server.on_request("before", number, f"{method} {path}")
             if mine and mine[0][3] is not LOSE:
                 self._send(*mine[0][3])
                 return
             answer = server.answer(key, method, path, parse_qs(url.query), body)
+            server.on_request("after", number, f"{method} {path}")
             if mine:
                 self.close_connection = True
                 self.connection.close()
