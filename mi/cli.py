@@ -11,6 +11,7 @@ import typer
 
 from mi.cli_datasets import app as datasets
 from mi.cli_jobs import register as register_jobs
+from mi.cli_serve import serve
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -26,6 +27,7 @@ app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 register_jobs(app)
+app.command()(serve)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

@@ -73,6 +73,8 @@ class SampleRequest:
     chat: Chat
     cfg: SampleCfg
     seed: int
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these that it would come to."""
 
 
 @dataclass(frozen=True)
