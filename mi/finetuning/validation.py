@@ -22,7 +22,8 @@ CHARACTERS_A_TOKEN = 4
 NAMED = 10
 """Findings of one kind that are kept with their lines; the others are counted."""
 
-_ROLES = frozenset(get_args(Role))
+_ROLES = {role: f',"role":"{role}"}}' for role in get_args(Role)}
+"""How a message ends, once it is spelled; a look-up of any other role is a KeyError."""
 
 
 @dataclass(frozen=True)
@@ -131,21 +132,22 @@ class _Tally:
 
     def _spell(self, messages: list[dict[str, str]]) -> tuple[str, int]:
         """The conversation as canonical JSON, and its characters. The common case alone: anything else is raised."""
-        size, parts, said, characters = 0, [], False, self.characters
-        lengths = []
+        parts, lengths, said = [], [], False
         for message in messages:
             role, content = message["role"], message["content"]
-            if len(message) != 2 or role not in _ROLES or type(content) is not str:
+            if len(message) != 2:
                 raise _OutOfTheOrdinary
-            said = said or (role == "assistant" and not (not content or content.isspace()))
+            parts.append(f'{{"content":{encode_basestring(content)}{_ROLES[role]}')
             lengths.append((role, len(content)))
-            parts.append('{"content":' + encode_basestring(content) + ',"role":"' + role + '"}')
+            if role == "assistant" and not said:
+                said = content and not content.isspace()
         if not said:
             raise _OutOfTheOrdinary
+        size, characters = 0, self.characters
         for role, length in lengths:
             characters[role] += length
             size += length
-        return "[" + ",".join(parts) + "]", size
+        return f"[{','.join(parts)}]", size
 
     def _look_closely(self, number: int, line: bytes) -> tuple[bytes | None, int]:
         """A line that is not of the common kind: its conversation after all, or a finding that says what is wrong."""
