@@ -12,6 +12,7 @@ import typer
 from mi.cli_datasets import app as datasets
 from mi.cli_jobs import register as register_jobs
 from mi.cli_serve import serve
+from mi.cli_results import results
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -28,6 +29,7 @@ app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 register_jobs(app)
 app.command()(serve)
+app.add_typer(results, name="results")
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
