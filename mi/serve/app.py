@@ -11,7 +11,6 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mi import __version__
-from mi.config import home
 from mi.llm.data_models import Model
 from mi.serve import uploads
 from mi.serve.batching import Batcher
@@ -24,13 +23,14 @@ from mi.serve.schemas import REFUSALS
 from mi.serve.state import State
 from mi.serve.trainer import Trainer
 
+_NO_JSON = "The body is not the JSON object that is asked for here; send one with the right fields."
 
-def create_app(settings: ServeSettings) -> FastAPI:
-    """The application; its state lies in `serve/` under MI_HOME, and is opened when the server starts."""
+
+def create_app(settings: ServeSettings, state: State) -> FastAPI:
+    """The application. It works while the server runs, and leaves `state` open when that ends."""
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        state = State(home() / "serve")
         uploads.sweep(state)
         bases = settings.bases()
         trainer = Trainer(state, bases)
@@ -46,7 +46,6 @@ def create_app(settings: ServeSettings) -> FastAPI:
             await asyncio.gather(warming, return_exceptions=True)
             await asyncio.to_thread(trainer.stop)
             await batcher.close()
-            state.close()
 
     app = FastAPI(
         title="mi serve",
@@ -77,12 +76,14 @@ async def _not_understood(request: Request, error: Exception) -> JSONResponse:
     """One sentence about the first thing that is wrong; what was sent is not repeated."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
-    place = [str(part) for part in first["loc"] if part not in ("body", "query", "path")]
+    place = [
+        str(part).encode("utf-8", "replace").decode() for part in first["loc"] if part not in ("body", "query", "path")
+    ]
     param = ".".join(place) or None
     if first["type"] == "extra_forbidden":
         refusal = invalid(f"Unrecognized request argument supplied: {param}", param, "unknown_parameter")
     elif first["type"] == "json_invalid" or param is None:
-        refusal = invalid("The body is not the JSON object that is asked for here; send one with the right fields.")
+        refusal = invalid(_NO_JSON)
     else:
         refusal = invalid(f"Invalid value for {param}: {first['msg']}.", param, "invalid_value")
     return JSONResponse(refusal.body(), refusal.status)
@@ -95,6 +96,8 @@ async def _no_such_place(request: Request, error: Exception) -> JSONResponse:
     elif error.status_code == 405:
         message = f"Not allowed to {request.method} on {request.url.path}."
         refusal = ApiError(405, message, "method_not_supported")
+    elif error.status_code == 400:
+        refusal = invalid(_NO_JSON)
     else:
         refusal = ApiError(error.status_code, str(error.detail))
     return JSONResponse(refusal.body(), refusal.status, error.headers)

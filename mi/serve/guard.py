@@ -29,22 +29,41 @@ class Guard:
             return await self._app(scope, receive, send)
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         most = _most_bytes(scope, self._settings.limits)
-        begun = False
-
-        async def watched_send(message: MutableMapping[str, Any]) -> None:
-            nonlocal begun
-            begun = True
-            await send(message)
-
+        call = _Call(receive, send, most)
         try:
             check_caller(headers, self._settings)
             check_body(headers, most)
-            await self._app(scope, _counted(receive, most), watched_send)
+            await self._app(scope, call.receive, call.send)
         except ApiError as error:
-            if begun:
-                raise
-            await respond(send, error)
+            call.refusal = error
+        if call.refusal is not None and not call.answered:
+            await respond(send, call.refusal)
         return None
+
+
+class _Call:
+    """One request on its way. A body that grows too long is cut off, and whatever is answered then is held back."""
+
+    def __init__(self, receive: Receive, send: Send, most: int) -> None:
+        self._receive, self._send, self._most = receive, send, most
+        self._taken = 0
+        self.answered = False
+        self.refusal: ApiError | None = None
+
+    async def receive(self) -> MutableMapping[str, Any]:
+        """The next piece of the body."""
+        message = await self._receive()
+        self._taken += len(message.get("body", b""))
+        if self._taken > self._most:
+            self.refusal = _too_long(self._most)
+            raise self.refusal
+        return message
+
+    async def send(self, message: MutableMapping[str, Any]) -> None:
+        """Pass a piece of the answer on."""
+        if self.refusal is None or self.answered:
+            self.answered = True
+            await self._send(message)
 
 
 def check_caller(headers: dict[str, str], settings: ServeSettings) -> None:
@@ -94,21 +113,6 @@ async def respond(send: Send, error: ApiError) -> None:
 def _most_bytes(scope: Scope, limits: Limits) -> int:
     is_upload = scope["path"].rstrip("/") == "/v1/files" and scope["method"] == "POST"
     return limits.file_bytes + _FRAME_BYTES if is_upload else limits.json_bytes
-
-
-def _counted(receive: Receive, most: int) -> Receive:
-    """The same body, refused once it has grown longer than `most` bytes."""
-    taken = 0
-
-    async def counted() -> MutableMapping[str, Any]:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > most:
-            raise _too_long(most)
-        return message
-
-    return counted
 
 
 def _too_long(most: int) -> ApiError:

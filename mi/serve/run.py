@@ -1,8 +1,10 @@
 """Running the server: a port of its own, three lines that say how to reach it, a clean end."""
 
+import contextlib
 import socket
 from collections.abc import Callable
 
+from mi.config import home
 from mi.serve.data_models import ServeSettings
 from mi.utils.errors import UserError
 
@@ -10,26 +12,36 @@ _GRACE_SECONDS = 3
 
 
 def run(settings: ServeSettings, say: Callable[[str], None]) -> None:
-    """Serve until Ctrl-C. Raises UserError for a model that is not there, and for a port that is taken."""
+    """Serve until Ctrl-C; `say` is told where, once requests can come.
+
+    Raises UserError for a model that is not there, a port that is taken, a folder that another server holds.
+    """
     import uvicorn
 
     from mi.external.local_driver.models import fingerprint
     from mi.llm.data_models import Model
     from mi.serve.app import create_app
+    from mi.serve.state import State
+
+    class Server(uvicorn.Server):
+        """Says where it is when it is ready."""
+
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                say(greeting(settings, *listening.getsockname()[:2]))
 
     for model in settings.bases().values():
         fingerprint(Model(model, "local"))
-    with listen(settings) as listening:
-        host, port = listening.getsockname()[:2]
+    with contextlib.closing(State(home() / "serve")) as state, listen(settings) as listening:
         config = uvicorn.Config(
-            create_app(settings),
+            create_app(settings, state),
             log_level="warning",
             timeout_graceful_shutdown=_GRACE_SECONDS,
             server_header=False,
             lifespan="on",
         )
-        say(greeting(settings, host, port))
-        uvicorn.Server(config).run(sockets=[listening])
+        Server(config).run(sockets=[listening])
 
 
 def listen(settings: ServeSettings) -> socket.socket:
@@ -52,7 +64,6 @@ def listen(settings: ServeSettings) -> socket.socket:
 
 def greeting(settings: ServeSettings, host: str, port: int) -> str:
     """Where the server is, and the three lines that point a client at it."""
-    name = next(iter(settings.bases()))
     url = f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
     key = "the-token-you-gave" if settings.token else "any"
     return f"""\
@@ -60,5 +71,5 @@ Serving {", ".join(settings.bases())} at {url}. Ctrl-C stops it; a job in traini
 
     export OPENAI_BASE_URL={url}
     export OPENAI_API_KEY={key}
-    openai api chat.completions.create -m {name} -g user "What is two plus two?"
+    python -c "from openai import OpenAI; print([model.id for model in OpenAI().models.list()])"
 """

@@ -5,7 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 Auto = Literal["auto"]
+# A bound is also what makes pydantic look whether a string holds whole characters, and not half of a surrogate pair.
 Short = Annotated[str, Field(max_length=256)]
+Text = Annotated[str, Field(max_length=100_000_000)]
 PositiveInt = Annotated[int, Field(strict=True, ge=1, le=10_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0, le=1e6, allow_inf_nan=False)]
 Seed = Annotated[int, Field(strict=True, ge=-(2**63), lt=2**63)]
@@ -77,19 +79,19 @@ class Part(BaseModel):
     """A part of a message; only text is there."""
 
     type: Literal["text", "input_text", "refusal", "image_url", "input_audio", "file"]
-    text: str | None = None
+    text: Text | None = None
 
 
 class ChatMessage(BaseModel):
     """A message. `developer` is read as `system`."""
 
     role: Literal["developer", "system", "user", "assistant", "tool", "function"]
-    content: str | Annotated[list[Part], Field(max_length=1024)] | None = None
+    content: Text | Annotated[list[Part], Field(max_length=1024)] | None = None
     name: Short | None = None
     tool_calls: JsonValue = None
     function_call: JsonValue = None
     audio: JsonValue = None
-    refusal: str | None = None
+    refusal: Text | None = None
 
 
 class StreamOptions(_Body):
@@ -117,22 +119,22 @@ class ChatRequest(_Body):
     stream_options: StreamOptions | None = None
     frequency_penalty: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] | None = None
     presence_penalty: Annotated[float, Field(ge=-2, le=2, allow_inf_nan=False)] | None = None
-    logit_bias: dict[str, float] | None = None
+    logit_bias: dict[Short, float] | None = None
     response_format: JsonValue = None
     tools: list[JsonValue] | None = None
     tool_choice: JsonValue = None
     functions: list[JsonValue] | None = None
     function_call: JsonValue = None
-    modalities: list[str] | None = None
+    modalities: list[Short] | None = None
     prediction: JsonValue = None
-    reasoning_effort: str | None = None
-    user: str | None = None
+    reasoning_effort: Short | None = None
+    user: Short | None = None
     metadata: Metadata | None = None
     store: bool | None = None
-    service_tier: str | None = None
+    service_tier: Short | None = None
     parallel_tool_calls: bool | None = None
-    prompt_cache_key: str | None = None
-    safety_identifier: str | None = None
+    prompt_cache_key: Short | None = None
+    safety_identifier: Short | None = None
 
 
 class ErrorObject(BaseModel):

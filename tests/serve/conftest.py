@@ -70,7 +70,7 @@ def started(home: Path, *words: str, **environment: str) -> Iterator[Running]:
         try:
             assert process.stdout is not None
             greeting = "".join(iter(process.stdout.readline, "")) if process.poll() is not None else ""
-            while "openai api" not in greeting:
+            while "python -c" not in greeting:
                 line = process.stdout.readline()
                 assert line, (home / "serve.log").read_text()
                 greeting += line
