@@ -11,8 +11,8 @@ import typer
 
 from mi.cli_datasets import app as datasets
 from mi.cli_jobs import register as register_jobs
-from mi.cli_serve import serve
 from mi.cli_results import results
+from mi.cli_serve import serve
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
