@@ -107,7 +107,7 @@ class OpenAIBackend:
 
     def model(self, job: FinetuningJob) -> Model:
         """The model that a finished job made, by the name that its server gave it."""
-        return Model(self.info(job).report["model"], "openai")
+        return Model(self.info(job).report["model"], "openai", endpoint=cast(OpenAIFTJobConfig, job.config).endpoint)
 
     def listed(self) -> list[FinetuningJob]:
         """Every job with a record that can be read, oldest first."""

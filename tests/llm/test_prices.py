@@ -12,7 +12,7 @@ from mi.utils.errors import UserError
 def test_a_dated_version_costs_what_its_name_does_and_a_fine_tuned_one_has_a_price_of_its_own():
     prices = read_prices()
     plain, tuned = price_of(Model("gpt-4.1-2025-04-14"), prices), price_of(Model("ft:gpt-4.1-2025-04-14:me::x"), prices)
-    assert plain == prices["gpt-4.1"] and tuned == prices["ft:gpt-4.1"]
+    assert plain is not None and plain == prices["gpt-4.1"] and tuned == prices["ft:gpt-4.1"]
     assert price_of(Model("gpt-4.1-mini"), prices) == prices["gpt-4.1-mini"] != plain
     assert plain.cost(1_000_000, 500_000) == pytest.approx(plain.input + plain.output / 2)
 

@@ -23,7 +23,7 @@ class OpenAIFTJobConfig:
     server_options: Mapping[str, Any] = field(default_factory=dict, hash=False)
     """Hyper-parameters that only this server knows, sent beside the others; `mi serve` takes LocalFTJobConfig's."""
     endpoint: str | None = None
-    """The server's base URL, `/v1` included; None takes OPENAI_BASE_URL, and OpenAI itself where that is not set."""
+    """A declared endpoint's name or a base URL, `/v1` included; None takes OPENAI_BASE_URL, or else OpenAI itself."""
 
     def __post_init__(self) -> None:
         if not self.source_model_id:

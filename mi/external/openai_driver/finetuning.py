@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from mi.external.openai_driver.data_models import FineTuningKey, JobRequest, RemoteEvent, RemoteFile, RemoteJob
+from mi.external.openai_driver.keys import read_keyring
 from mi.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Kind = Literal["lost", "quota", "slow_down", "key", "missing", "request"]
 
-OPENAI = "https://api.openai.com/v1"
 _READ_RETRIES = 4
 _READ_SECONDS = 60.0
 _UPLOAD_SECONDS = 1800.0
@@ -48,25 +47,21 @@ class CallFailed(Exception):
         """`retry_after` in seconds, where the server says it."""
 
 
-def base_url(endpoint: str | None) -> str:
-    """Where fine-tuning jobs go: `endpoint` if given, else OPENAI_BASE_URL, else OpenAI."""
-    return (endpoint or os.environ.get("OPENAI_BASE_URL") or OPENAI).rstrip("/")
-
-
 def server_name(endpoint: str | None) -> str:
-    """What of a server belongs to a job's identity: "openai", or any other's host, port and path."""
-    url = base_url(endpoint).lower()
-    return "openai" if url == OPENAI else url.partition("://")[2]
+    """What of a server belongs to a job's identity: "openai", a declared name, or else host, port and path.
+
+    `endpoint` is a name or a base URL; None takes OPENAI_BASE_URL, and OpenAI itself where that is not set.
+    """
+    return read_keyring().endpoint(endpoint).identity
 
 
 def fine_tuning_keys(endpoint: str | None) -> list[FineTuningKey]:
     """The keys that may fine-tune at an endpoint, in the order in which they are tried. Raises UserError for none."""
-    secret = os.environ.get("OPENAI_API_KEY")
-    if not secret:
-        raise UserError(
-            "OPENAI_API_KEY is not set: export it (any text will do for a server of your own at OPENAI_BASE_URL)."
-        )
-    return [FineTuningKey("openai", secret, base_url(endpoint), os.environ.get("OPENAI_ORG_ID"))]
+    ring = read_keyring()
+    return [
+        FineTuningKey(key.name, key.secret or "none", key.endpoint.base_url, key.organization, key.project)
+        for key in ring.candidates(ring.endpoint(endpoint), "finetune")
+    ]
 
 
 @contextlib.asynccontextmanager
