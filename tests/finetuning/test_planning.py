@@ -142,7 +142,7 @@ def test_a_job_that_cannot_be_asked_for_is_shown_as_it_was_with_the_reason(serve
     monkeypatch.delenv("OPENAI_API_KEY")
     [info] = asyncio.run(look_at([job]))
     assert info.status == "queued"
-    assert "OPENAI_API_KEY is not set" in (info.reason or "")
+    assert "belongs to the key openai, which is not set here" in (info.reason or "")
 
 
 def test_what_is_watched_is_shown_while_it_goes_on_and_once_it_has_ended(server, remote):
