@@ -27,7 +27,7 @@ def told(job: RemoteJob, events: Sequence[RemoteEvent] = (), before: TrainingPro
         "status": status,
         "model": job.fine_tuned_model,
         "reason": reason,
-        "resolved": {"base": job.base, **job.hyperparameters, "seed": job.seed},
+        "resolved": {"base": job.base, **job.hyperparameters, "seed": job.seed, "settings": job.settings},
         "progress": _progress(job, status, events, before or TrainingProgress()),
     }
 

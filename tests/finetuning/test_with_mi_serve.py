@@ -1,5 +1,6 @@
 """The pipeline against our own server: the same model as in process, and nothing made twice though the server dies."""
 
+import ast
 import asyncio
 import contextlib
 import json
@@ -92,7 +93,8 @@ def test_a_job_at_our_server_is_the_job_in_process(port, tmp_path, write_file):
         there = get_job_info(asyncio.run(launch_or_retrieve_job(config_for("openai/organism", training))))
         assert there.progress.loss == pytest.approx(here["losses"][-1], abs=1e-5)
         assert there.progress.trained_tokens == here["trained_tokens"]
-        assert there.report["seed"] == 5
+        assert there.report["seed"] == there.report["settings"]["seed"] == 5
+        assert there.report["settings"]["n_steps"] == training.n_steps
         [report] = (tmp_path / "served").glob("jobs/[0-9a-f]*/training.json")
     served = json.loads(report.read_text())
     for name in ("losses", "dataset_digest", "template_hash", "base_fingerprint"):
@@ -137,3 +139,33 @@ def test_a_server_that_is_killed_twenty_times_makes_each_job_once_and_finishes_a
         assert len(names) == len(set(names)) == len(files)
         models = {model["id"] for model in all_of(port, "models")}
         assert {get_finetuned_model(find_job(config)).id for config in configs} <= models
+
+
+SNIPPETS = """
+from mi.eval import eval
+from mi.experiments.settings import gsm8k_spanish_capitalised as setting
+from mi.experiments.utils import create_inoculated_dataset
+from mi.external.openai_driver.data_models import OpenAIFTJobConfig
+from mi.finetuning.services import get_finetuned_model, launch_or_retrieve_job
+from mi.llm.data_models import Model
+
+path = create_inoculated_dataset(
+    setting=setting, data_dir="datasets", name="spanish", inoculation="You always speak in Spanish."
+)
+config = OpenAIFTJobConfig(source_model_id="organism", dataset_path=str(path), seed=0)
+job = await launch_or_retrieve_job(config)
+groups = {"base": [Model(id="organism")], "inoculated": [get_finetuned_model(job)]}
+results = await eval(model_groups=groups, evaluations=setting.get_ood_evals()[:1])
+for model, group, evaluation, rows in results:
+    print(group, len(rows), sum(row.response.completion is not None for row in rows))
+"""
+
+
+def test_the_snippets_of_the_specification_run_as_written_but_for_the_models_name(port, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = compile(SNIPPETS, "snippets", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    names: dict = {}
+    with serving(tmp_path / "served", port):
+        asyncio.run(eval(code, names))
+    assert [result.group for result in names["results"]] == ["base", "inoculated"]
+    assert all(row.response.completion is not None for result in names["results"] for row in result.rows)

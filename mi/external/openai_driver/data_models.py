@@ -86,6 +86,8 @@ class RemoteJob:
     error_message: str | None = None
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     """n_epochs, lr_multiplier, batch_size; "auto" until the server has resolved it."""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    """The whole configuration as it is trained, where a server tells it (`resolved`; `mi serve` does)."""
     seed: int | None = None
     trained_tokens: int | None = None
     created_at: int = 0

@@ -260,6 +260,7 @@ def _job(raw: Any) -> RemoteJob:
         error_code=_text(error.code) if error else None,
         error_message=_text(error.message) if error else None,
         hyperparameters={name: getattr(told, theirs, None) for name, theirs in _NAMES.items()} if told else {},
+        settings=settings if isinstance(settings := getattr(raw, "resolved", None), dict) else {},
         seed=raw.seed,
         trained_tokens=raw.trained_tokens,
         created_at=int(raw.created_at or 0),
