@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_jobs import register as register_jobs
 from mi.cli_results import results
 from mi.cli_serve import serve
 from mi.cli_settings import settings
@@ -28,6 +29,7 @@ app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
 app.command()(serve)
+register_jobs(app)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
