@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from mi.config import datasets_dir, jobs_dir, results_dir
 from mi.eval import EvalResult
 from mi.eval import eval as evaluate_models
+from mi.evaluation.cells import Unwatched
 from mi.evaluation.data_models import Evaluation
 from mi.experiments import answers, summary
 from mi.experiments.data_models import Experiment, Run
@@ -108,7 +109,7 @@ async def evaluate(models: Mapping[Run, Model], progress: Progress) -> list[tupl
             for start in range(0, len(runs), _AT_A_TIME):
                 block = runs[start : start + _AT_A_TIME]
                 groups = {str(number): [models[run]] for number, run in enumerate(block)}
-                results = await evaluate_models(groups, evaluations)
+                results = await evaluate_models(groups, evaluations, watch=Unwatched())
                 found += [(block[int(result.group)], result) for result in results]
                 task.advance(len(block))
     return found

@@ -3,19 +3,21 @@
 Nothing is kept here; the store of mi.evaluation keeps what an evaluation asks.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mi.llm.data_models import Chat, Judgment, LLMResponse, Model, SampleCfg, SampleRequest
+from mi.llm.identity import call_digest, cfg_json, chat_json
 from mi.llm.judging import judge_chat, read_verdict
 from mi.utils.errors import UserError
-from mi.utils.hashing import digest
 
+OnResponse = Callable[[int, LLMResponse], None]
+"""Is told the place of a request in its batch and the answer to it, as soon as that has come back."""
 _SEED_DIGITS = 15  # 60 bits: an integer that every random generator takes as its seed
 
 
 def sample_seed(chat: Chat, cfg: SampleCfg, index: int = 0) -> int:
     """The seed of the index-th sample of a conversation, 0 <= seed < 2**60; the model does not enter."""
-    return int(digest([chat, cfg, index])[:_SEED_DIGITS], 16)
+    return int(call_digest(chat_json(chat), cfg_json(cfg), index)[:_SEED_DIGITS], 16)
 
 
 def request(chat: Chat, cfg: SampleCfg, index: int = 0) -> SampleRequest:
@@ -28,14 +30,20 @@ async def sample(model: Model, chat: Chat, cfg: SampleCfg | None = None) -> LLMR
     return (await batch_sample(model, [request(chat, cfg or SampleCfg())]))[0]
 
 
-async def batch_sample(model: Model, requests: Sequence[SampleRequest]) -> list[LLMResponse]:
-    """Answers in the order of the requests. Raises UserError for a model that cannot be asked."""
+async def batch_sample(
+    model: Model, requests: Sequence[SampleRequest], on_response: OnResponse | None = None
+) -> list[LLMResponse]:
+    """Answers in the order of the requests. Raises UserError for a model that cannot be asked.
+
+    `on_response(place, answer)` is called for each answer as soon as it has come back, before anything else may fail,
+    so that whoever pays for it can keep it; a backend that answers in chunks calls it when a chunk returns.
+    """
     if not requests:
         return []
     _check_backend(model)
     from mi.external.local_driver import services
 
-    return await services.sample_batch(model, requests)
+    return await services.sample_batch(model, requests, on_response)
 
 
 async def judge(judgment: Judgment, question: str, answer: str) -> float | None:

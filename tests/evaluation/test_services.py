@@ -170,7 +170,7 @@ def test_scores_bear_the_names_of_the_traits(backend, given: object, traits: tup
 
 @pytest.mark.parametrize(
     ("given", "complaint"),
-    [({"good": 1.0}, "name them in its traits"), (1.0, "one number for 2 traits"), ({"evil": float("nan")}, "finite")],
+    [({"good": 1.0}, "name it in its traits"), (1.0, "one number for 2 traits"), ({"evil": float("nan")}, "finite")],
 )
 def test_scores_that_no_table_can_hold_are_refused(backend, given: object, complaint: str):
     with pytest.raises(UserError, match=f"e: .*{complaint}"):

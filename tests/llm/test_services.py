@@ -38,7 +38,7 @@ def test_asking_nothing_gives_nothing():
 
 
 def test_a_judge_is_sent_the_filled_template_and_read_by_its_parser(monkeypatch: pytest.MonkeyPatch):
-    async def answer(model: Model, requests: list) -> list[LLMResponse]:
+    async def answer(model: Model, requests: list, on_response: object = None) -> list[LLMResponse]:
         return [LLMResponse("YES" if request.chat == chat("Who? I.") else "Perhaps") for request in requests]
 
     monkeypatch.setattr(driver, "sample_batch", answer)
