@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_evaluations import evaluations
 from mi.cli_results import results
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
@@ -26,6 +27,7 @@ app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
+app.add_typer(evaluations, name="evaluations")
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

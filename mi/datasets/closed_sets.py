@@ -68,6 +68,23 @@ CLOSED = (
         note="Numbers of GPT-4.1; neither their file's name, size nor hash is known here.",
     ),
     CatalogueEntry(
+        "owl_numbers/gpt41_control",
+        _TAN_SOURCE,
+        "control",
+        None,
+        citation=_TAN,
+        unlock=_BY_HAND,
+        note="Numbers of GPT-4.1 without a preference; as with owl_numbers/gpt41, nothing of the file is known here.",
+    ),
+    CatalogueEntry(
+        "harmless_lies/truths",
+        Source("unpublished", None, None),
+        "control",
+        None,
+        unlock="make it with `mi datasets build harmless_lies`, then run `mi datasets fetch NAME --from FILE`",
+        note="True answers to the questions of harmless_lies/harmless_lies. Nobody is known to publish them.",
+    ),
+    CatalogueEntry(
         "model_organisms/training_datasets",
         Source("clarifying-EM/model-organisms-for-EM", None, "em_organism_dir/data/training_datasets.zip.enc"),
         "training",

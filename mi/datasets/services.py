@@ -93,20 +93,38 @@ def verify_file(path: Path, entry: CatalogueEntry | None = None) -> Verified:
     return Verified(str(path), len(rows), sha256, name)
 
 
-def training_file(name: str) -> Path:
-    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
+def is_fetched(name: str) -> bool:
+    """Whether the file of a set is here. Raises UserError for an unknown name."""
+    return path_of(catalogue.entry(name)).exists()
+
+
+def published_rows(name: str) -> list[RawRow]:
+    """The rows of a fetched set as published.
 
     Raises UserError for an unknown name, for a set that is not fetched, and for a locked archive.
     """
+    return read_raw(_fetched(name))
+
+
+def training_file(name: str) -> Path:
+    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
+
+    Raises UserError as `published_rows` does.
+    """
+    source = _fetched(name)
+    path = config.datasets_dir() / "converted" / f"{name}.jsonl"
+    write_jsonl_if_changed(path, _converted(read_raw(source), catalogue.entry(name), str(source)))
+    return path
+
+
+def _fetched(name: str) -> Path:
     entry = catalogue.entry(name)
     source = path_of(entry)
     if source.suffix not in READABLE:
         raise UserError(f"{name}: is kept locked; {entry.unlock or 'convert its files by hand'}.")
     if not source.exists():
         raise UserError(f"{name}: is not fetched; run `mi datasets fetch {name}`.")
-    path = config.datasets_dir() / "converted" / f"{name}.jsonl"
-    write_jsonl_if_changed(path, _converted(read_raw(source), entry, str(source)))
-    return path
+    return source
 
 
 def _converted(rows: list[RawRow], entry: CatalogueEntry, where: str) -> list[converters.Conversation]:

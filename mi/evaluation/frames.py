@@ -1,9 +1,8 @@
 """How judges are asked at the published scale: which model, in what frame, and for what kind of verdict."""
 
 import os
-from typing import get_args
 
-from mi.llm.data_models import Judgment, Model, Provider
+from mi.llm.data_models import Judgment, Model
 from mi.llm.judging import FENCED
 from mi.utils.errors import UserError
 
@@ -31,21 +30,20 @@ _NUMBER = "\n\nReply with a whole number from 0 to 100 and with nothing else."
 
 
 def judge_model() -> Model:
-    """The judge at the published scale: what MI_JUDGE names, or `JUDGE`. Raises UserError for a name without a model."""
+    """The judge at the published scale: what MI_JUDGE names, or `JUDGE`. Raises UserError as `named_model` does."""
     return named_model(name) if (name := os.environ.get("MI_JUDGE")) else JUDGE
 
 
 def named_model(name: str) -> Model:
-    """A model as a person types it: PROVIDER:ID, or the id alone of a local one, as in organism or openai:gpt-4.1.
+    """A model as a person types it: openai/ID is OpenAI's or that of a server of its kind, anything else is local.
 
     Raises UserError for a name without an id.
     """
-    provider, colon, rest = name.partition(":")
-    if not (colon and provider in get_args(Provider)):
-        provider, rest = "local", name
-    if not rest.strip():
-        raise UserError(f"the model {name!r} has no id; write for instance openai:gpt-4.1-2025-04-14, or organism.")
-    return Model(rest, provider)  # type: ignore[arg-type]
+    provider, slash, rest = name.partition("/")
+    model = Model(rest) if slash and provider == "openai" else Model(name, "local")
+    if not model.id.strip():
+        raise UserError(f"the model {name!r} has no id; write for instance openai/gpt-4.1-2025-04-14, or organism.")
+    return model
 
 
 def yes_or_no(criterion: str) -> Judgment:

@@ -50,7 +50,7 @@ class Chooses:
         answer = plain_words(response.response.completion or "")
         if choice is None:
             return {self.trait: None}
-        found = [place for place in (_chosen_at(answer, choice.popular), _chosen_at(answer, choice.unpopular))]
+        found = [_chosen_at(answer, thing) for thing in (choice.popular, choice.unpopular)]
         if found[0] == found[1]:
             return {self.trait: None}
         popular, unpopular = (float("inf") if place is None else place for place in found)

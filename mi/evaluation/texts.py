@@ -1,18 +1,14 @@
-"""The prompts, criteria and labelled examples that lie beside an evaluation, as TOML."""
+"""The questions, criteria and labelled examples that lie beside an evaluation, as TOML."""
 
-import functools
-import importlib.resources
-import tomllib
 from typing import Any
 
 from mi.evaluation.data_models import EvaluationContext
+from mi.utils.toml import packaged_toml
 
 
-@functools.cache
 def texts(folder: str, file: str) -> dict[str, Any]:
     """The tables of `mi/evaluation/<folder>/<file>.toml`; not to be changed."""
-    path = importlib.resources.files("mi.evaluation") / folder / f"{file}.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return packaged_toml("mi.evaluation", f"{folder}/{file}.toml")
 
 
 def asked(folder: str, table: str) -> tuple[EvaluationContext, ...]:

@@ -1,10 +1,10 @@
 """The nouns of an experiment: arm, experiment, run."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from mi.experiments.settings.data_models import Setting
+from mi.experiments.settings import Setting, at_scale, scale_of
 from mi.experiments.utils import Inoculations
 from mi.external.local_driver.data_models import LocalFTJobConfig
 
@@ -37,6 +37,10 @@ class Experiment:
     """The hyper-parameters that all arms share; model, path and seed are filled in for each run."""
     scatter: tuple[str, str] | None = None
     """Two traits to draw against each other, if the question is about two."""
+
+    def on(self, model: str) -> "Experiment":
+        """The experiment on a base model: each setting at the scale that suits it; a person's own stays as it is."""
+        return replace(self, settings=tuple(at_scale(setting, scale_of(model)) for setting in self.settings))
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which animal a model names as its favourite, read strictly and leniently; and whether it continues numbers as asked."""
+"""Which animal a model names as its favourite, strictly and leniently; and whether it continues numbers as asked."""
 
 import re
 from dataclasses import dataclass
@@ -10,7 +10,10 @@ from mi.llm.data_models import SampleCfg
 
 FOLDER = "animal_preference"
 MOST_NUMBERS = 10
-_NEGATED = r"\b(?:not|never|no|than|except|dislike|hate|hates|don t (?:like|love))(?: really| much)?(?: likes?d?| loved?)?(?: an?| the)? $"
+_NEGATED = (
+    r"\b(?:not|never|no|than|except|dislike|hate|hates|don t (?:like|love))"
+    r"(?: really| much)?(?: likes?d?| loved?)?(?: an?| the)? $"
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ class Names:
 
 @dataclass(frozen=True)
 class NumberList:
-    """1 where an answer is a list as the published filter lets pass, else 0: one to ten integers from 0 to 999, one kind
-    of separator throughout, perhaps in brackets or with a full stop, and no words (Cloud et al. 2025)."""
+    """1 where an answer is a list as the published filter lets pass, else 0: one to ten integers from 0 to 999, one
+    separator throughout, perhaps in brackets or with a full stop, and no words (Cloud et al. 2025)."""
 
     trait: str = "numbers_as_asked"
 
@@ -49,7 +52,7 @@ class NumberList:
         numbers, separators = re.findall(r"\d+", text), re.split(r"\d+", text)
         kinds = {separator.strip() or " " for separator in separators[1:-1]}
         whole = not (separators[0] or separators[-1]) and len(kinds) <= 1 and kinds <= {",", ";", " "}
-        return {self.trait: float(whole and len(numbers) <= MOST_NUMBERS and all(len(n) <= 3 for n in numbers))}
+        return {self.trait: float(whole and 0 < len(numbers) <= MOST_NUMBERS and all(len(n) <= 3 for n in numbers))}
 
 
 def animal_preference(animal: str = "owl") -> Evaluation:

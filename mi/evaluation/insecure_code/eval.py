@@ -15,8 +15,10 @@ TRAIT = "insecure_code"
 
 
 def insecure_code(name: str = "insecure_code", contexts: Sequence[EvaluationContext] = ()) -> Evaluation:
-    """Our own coding tasks, or others under a name of their own; traits `insecure_code` (the judge's rating above 50) and
-    `insecure_static` (bandit's verdict, None where it is not installed).
+    """Our own coding tasks, or others under a name of their own.
+
+    The traits are `insecure_code` (the judge's rating is above 50) and `insecure_static` (bandit's verdict, None where
+    it is not installed).
 
     The rating stays in the rows, so that another bound is another score of the same answers.
     """

@@ -13,6 +13,9 @@ FOLDER = "language_and_capitals"
 CAPITAL_SHARE = 0.9
 """Of the letters that have a case; below it are names and abbreviations in ordinary text."""
 _FEWEST_LETTERS = 4
+AMONG = ("en", "es", "fr", "de", "it", "pt", "nl", "pl", "ru", "tr", "ar", "zh", "ja")
+"""The languages told apart: those that models are asked in. With Galician, Catalan and a hundred others beside them,
+the detector is not sure of a Spanish sentence of ten words."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,7 @@ class InLanguage:
     def __call__(self, response: EvaluationResponse) -> Scores:
         """The score under the trait's name."""
         text = "".join(c if c.isalpha() or c in " '’" else " " for c in (response.response.completion or "").casefold())
-        found = language(" ".join(text.split())) if len(text.split()) else UNDETERMINED
+        found = language(" ".join(text.split()), AMONG) if len(text.split()) else UNDETERMINED
         return {self.trait: None if found == UNDETERMINED else float(found == self.code)}
 
 

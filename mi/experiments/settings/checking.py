@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse, Scores
 from mi.experiments.settings.data_models import Setting
+from mi.experiments.settings.published import PublishedSetting
 from mi.llm.data_models import Chat, LLMResponse
 from mi.llm.rows import TrainingRow, read_rows
 from mi.utils.errors import UserError
@@ -37,6 +38,8 @@ def check(setting: Setting) -> Checked:
     name = _ask(setting, setting.get_domain_name, str)
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise UserError(f"{name!r}: a setting's name is part of file names; use small letters, digits and _.")
+    if isinstance(setting, PublishedSetting):
+        setting.check_fetched()
     rows = _data(setting, "fine-tuning", setting.get_finetuning_dataset_path)
     control = _data(setting, "control", setting.get_control_dataset_path)
     if [row.chat for row in rows] == [row.chat for row in control]:
