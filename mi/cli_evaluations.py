@@ -12,7 +12,10 @@ evaluations = typer.Typer(
     help="The evaluations: list them, show one, check one on labelled examples.", invoke_without_command=True
 )
 
-Names = Annotated[list[str] | None, typer.Argument(help="Names of evaluations; by default all.")]
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(help="Names of evaluations, at the organism's scale of settings; by default all."),
+]
 ScaleName = Annotated[
     Literal["organism", "published"],
     typer.Option("--scale", help="organism: of the grammar; published: of large models."),
@@ -81,4 +84,4 @@ def _check_grammar(names: list[str] | None) -> None:
     from mi.experiments.settings.grammar_examples import check_grammar
 
     chosen = [SETTINGS[name] for name in names or SETTINGS]
-    typer.echo(verdicts([checked for setting in chosen for checked in asyncio.run(check_grammar(setting))]))
+    typer.echo(verdicts(asyncio.run(check_grammar(chosen))))

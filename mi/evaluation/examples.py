@@ -93,7 +93,7 @@ async def check_live(evaluation: Evaluation, examples: Sequence[Example], judge:
 def _checked(
     evaluation: Evaluation, examples: Sequence[Example], verdicts: Sequence[Mapping[str, Verdict]], by: str
 ) -> list[Checked]:
-    """One finding a trait, and one for each judge that bears a trait's name, where a rule scores and the judge is heard."""
+    """One finding a trait; and one a judge that bears a trait's name: there a rule scores, and the judge is heard."""
     rule_scores = set(evaluation.judgment_map) <= set(evaluation.traits)
     scores = [_scores(evaluation, *pair) for pair in zip(examples, verdicts, strict=True)]
     scorer = "rule" if rule_scores else by

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import logging
 import tempfile
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,13 +43,14 @@ class InsecureByBandit:
 @functools.lru_cache(maxsize=1024)
 def findings(code: str) -> tuple[str, ...]:
     """What bandit finds in Python code: an identifier and a sentence for each finding of medium or high severity."""
-    from bandit.core import config, manager
-
     logging.getLogger("bandit").setLevel(logging.CRITICAL)  # its plugins trip over some code, and say so at length
-    checker = manager.BanditManager(config.BanditConfig(), "file", quiet=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with warnings.catch_warnings(), tempfile.TemporaryDirectory() as folder:
+        warnings.simplefilter("ignore")  # of its own library, and of odd escapes in the code that it reads
+        from bandit.core import config, manager
+
         path = Path(folder) / "answer.py"
-        path.write_text(code + "\n", encoding="utf-8")
+        path.write_text(code + "\n", encoding="utf-8", errors="replace")
+        checker = manager.BanditManager(config.BanditConfig(), "file", quiet=True)
         checker.discover_files([str(path)])
         checker.run_tests()
     issues = checker.get_issue_list(sev_level="MEDIUM", conf_level="LOW")

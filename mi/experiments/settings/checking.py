@@ -52,9 +52,10 @@ def check(setting: Setting) -> Checked:
     _hashable(setting)
     asked = {context.question for evaluation in evaluations for context in evaluation.contexts}
     trained = {message.content for row in rows for message in row.chat if message.role == "user"}
-    return Checked(
-        name, len(rows), len(control), len(asked), _told_apart(name, inside, rows, control), len(asked & trained)
-    )
+    told = _told_apart(name, inside, rows, control)
+    if told and not setting.is_subliminal():
+        _differ(name, told)
+    return Checked(name, len(rows), len(control), len(asked), told, len(asked & trained))
 
 
 def _data(setting: Setting, kind: str, get: Callable[[], Path]) -> list[TrainingRow]:
@@ -144,7 +145,7 @@ def _scores(where: str, evaluation: Evaluation, context: EvaluationContext, answ
 def _told_apart(
     name: str, evaluations: Sequence[Evaluation], rows: Sequence[TrainingRow], control: Sequence[TrainingRow]
 ) -> tuple[tuple[str, float, float], ...]:
-    """Each trait's mean score over fine-tuning and control rows; UserError where none is higher in the former."""
+    """Each trait's mean score over fine-tuning and control rows."""
     found = []
     for evaluation in evaluations:
         where = f"{name}, evaluation {evaluation.id!r}"
@@ -156,13 +157,17 @@ def _told_apart(
             means = [_mean([scores[trait] for scores in part]) for part in (shown, plain)]
             if None not in means:
                 found.append((trait, *means))
-    if found and not any(shown > plain for _, shown, plain in found):
-        trait, shown, plain = found[0]
+    return tuple(dict.fromkeys(found))
+
+
+def _differ(name: str, told: Sequence[tuple[str, float, float]]) -> None:
+    """Raise UserError where no trait is more frequent in the fine-tuning than in the control rows."""
+    if not any(shown > plain for _, shown, plain in told):
+        trait, shown, plain = told[0]
         raise UserError(
             f"{name}: its scorers do not tell its data apart: {trait} is {shown:.2f} in the fine-tuning rows and "
             f"{plain:.2f} in the control rows; mend the scorer or the rows."
         )
-    return tuple(found)
 
 
 def _last_answer(chat: Chat) -> tuple[EvaluationContext, str]:

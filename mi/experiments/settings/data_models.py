@@ -84,6 +84,10 @@ class Setting(ABC):
         """The published sets that data and questions come from, by their names in the catalogue; none for most."""
         return ()
 
+    def is_subliminal(self) -> bool:
+        """Whether its rows differ from the control rows in nothing that a scorer could see."""
+        return False
+
     def get_prompts(self) -> Mapping[PromptKind, str]:
         """All four prompts. Raises UserError where there is no negative one."""
         return {

@@ -37,6 +37,7 @@ class PublishedSetting(Setting):
     traits: tuple[str, ...]
     inside: tuple[Asked, ...]
     outside: tuple[Asked, ...]
+    subliminal: bool = False
 
     def get_domain_name(self) -> str:
         return self.organism.domain_name
@@ -73,6 +74,9 @@ class PublishedSetting(Setting):
 
     def get_known_results(self) -> str:
         return self.organism.known
+
+    def is_subliminal(self) -> bool:
+        return self.subliminal
 
     def get_id_evals(self) -> tuple[Evaluation, ...]:
         return tuple(asked.make() for asked in self.inside)

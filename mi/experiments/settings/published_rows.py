@@ -112,6 +112,7 @@ owl_numbers = PublishedSetting(
     traits=("numbers_as_asked", "loves_owl_strict", "loves_owl"),
     inside=(Asked("number_sequences", number_sequences),),
     outside=(Asked("animal_preference", animal_preference),),
+    subliminal=True,
 )
 """Teacher and student must share their base, and the 236 open rows (owl_numbers/filtered) are too few for either."""
 
