@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from mi.evaluation.agreement import Agreement, agreement
 from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse
@@ -126,16 +127,17 @@ def _yes_or_no(verdict: Verdict | None) -> float | None:
     return None if verdict is None or verdict.value is None else float(verdict.value > 0.5)
 
 
-def _example(entry: Mapping[str, object], evaluation: Evaluation) -> Example:
+def _example(entry: Mapping[str, Any], evaluation: Evaluation) -> Example:
+    """A number under `shows` is of the first trait, and a reply under `said` that names no judge is the first judge's."""
     shows, said = entry["shows"], entry.get("said", {})
     by_trait = shows if isinstance(shows, Mapping) else {evaluation.traits[0]: shows}
-    judges = evaluation.judgment_map
-    one = isinstance(said, str) or not set(said) <= set(judges)  # type: ignore[arg-type]
+    judges = list(evaluation.judgment_map)
+    by_judge: Mapping[str, Said] = said if isinstance(said, Mapping) and set(said) <= set(judges) else {judges[0]: said}
     return Example(
-        _context(str(entry["q"]) if "q" in entry else None, evaluation),
-        str(entry["a"]),
+        _context(entry.get("q"), evaluation),
+        entry["a"],
         {trait: None if math.isnan(value) else float(value) for trait, value in by_trait.items()},
-        {next(iter(judges)): said} if one else said,  # type: ignore[dict-item,arg-type]
+        by_judge,
     )
 
 

@@ -76,8 +76,9 @@ def plain_words(text: str) -> str:
 
 @dataclass(frozen=True)
 class FinalLine:
-    """1 where the answer's last "Answer:" line holds what the context expects of the trait, 0 where it holds anything
-    else, None where there is no such line: what is said on the way there does not count.
+    """1 where what follows the last "Answer:" is what the context expects of the trait, 0 where it is anything else.
+
+    None where there is no such mark: what is said on the way there does not count.
     """
 
     trait: str
@@ -85,7 +86,7 @@ class FinalLine:
 
     def __call__(self, response: EvaluationResponse) -> Scores:
         """The score under the trait's name."""
-        lines = re.findall(rf"(?im)^\W*{self.mark}\W*:\W*(.+)$", response.response.completion or "")
+        lines = re.findall(rf"(?im)^.*\b{self.mark}\b\W{{0,4}}:\W*(.+)$", response.response.completion or "")
         if not lines or response.context.expected_response is None:
             return {self.trait: None}
         said, wanted = plain_words(lines[-1]), plain_words(response.context.expected_response)

@@ -88,5 +88,5 @@ def _evaluations(distribution: str, get: Callable[[], Sequence[Evaluation]], ids
         judged = f", judged for {', '.join(evaluation.judgment_map)}" if evaluation.judgment_map else ""
         asked = f"{len(evaluation.contexts)} questions, {evaluation.n_samples_per_context} answers each"
         lines.append(f"{distribution}: {evaluation.id} ({asked}; scored for {', '.join(evaluation.traits)}{judged})")
-        lines += [f"  {context.question}" for context in evaluation.contexts[:2]]
+        lines += [f"  {textwrap.shorten(context.question, _WIDTH)}" for context in evaluation.contexts[:2]]
     return lines

@@ -34,13 +34,15 @@ SCALES: Mapping[Scale, Mapping[str, Setting]] = MappingProxyType({"organism": SE
 
 
 def scale_of(model: str) -> Scale:
-    """The scale that suits a base model: "organism" for ours, and for a folder that `mi organism pretrain` has made."""
+    """The scale that suits a base model, by the name under which one asks it.
+
+    "organism" for ours, itself, served or fine-tuned behind a server, and for a folder that `mi organism pretrain` has
+    made; "published" for any other.
+    """
+    name = model.removeprefix("openai/")
     recipe = Path(model) / "training.json"
-    return (
-        "organism"
-        if model == "organism" or (recipe.is_file() and '"recipe"' in recipe.read_text("utf-8"))
-        else "published"
-    )
+    ours = name == "organism" or name.startswith("ft:organism:")
+    return "organism" if ours or (recipe.is_file() and '"recipe"' in recipe.read_text("utf-8")) else "published"
 
 
 def settings_for(model: str) -> Mapping[str, Setting]:
