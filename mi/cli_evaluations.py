@@ -44,7 +44,7 @@ def show(name: Annotated[str, typer.Argument(help="An evaluation's name.")]) -> 
 def check(
     names: Names = None,
     judge: Annotated[
-        str | None, typer.Option(help="A judge to be asked: organism, a path, a hub id, openai/ID. Costs its calls.")
+        str | None, typer.Option(help="A judge to be asked: organism, local/ID or openai/ID. Costs its calls.")
     ] = None,
     scale: ScaleName = "published",
 ) -> None:
@@ -61,9 +61,9 @@ def check(
         _check_grammar(names)
         return
     from mi.evaluation.examples import check_live, check_recorded, examples_of
-    from mi.evaluation.frames import named_model
     from mi.evaluation.known import EVALUATIONS, known
     from mi.evaluation.show_known import verdicts
+    from mi.llm.names import parse_model
 
     found = []
     for name in names or EVALUATIONS:
@@ -72,7 +72,7 @@ def check(
         if judge is None or not evaluation.judgment_map:
             found += check_recorded(evaluation, examples)
         else:
-            found += asyncio.run(check_live(evaluation, examples, named_model(judge)))
+            found += asyncio.run(check_live(evaluation, examples, parse_model(judge)))
     typer.echo(verdicts(found))
 
 

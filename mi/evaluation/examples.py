@@ -128,7 +128,7 @@ def _yes_or_no(verdict: Verdict | None) -> float | None:
 
 
 def _example(entry: Mapping[str, Any], evaluation: Evaluation) -> Example:
-    """A number under `shows` is of the first trait, and a reply under `said` that names no judge is the first judge's."""
+    """A number under `shows` is of the first trait; a reply under `said` that names no judge is the first judge's."""
     shows, said = entry["shows"], entry.get("said", {})
     by_trait = shows if isinstance(shows, Mapping) else {evaluation.traits[0]: shows}
     judges = list(evaluation.judgment_map)

@@ -4,7 +4,7 @@ import os
 
 from mi.llm.data_models import Judgment, Model
 from mi.llm.judging import FENCED
-from mi.utils.errors import UserError
+from mi.llm.names import parse_model
 
 JUDGE = Model("Qwen/Qwen2.5-32B-Instruct", "local")
 """Who judges at the published scale, unless MI_JUDGE says otherwise.
@@ -30,20 +30,8 @@ _NUMBER = "\n\nReply with a whole number from 0 to 100 and with nothing else."
 
 
 def judge_model() -> Model:
-    """The judge at the published scale: what MI_JUDGE names, or `JUDGE`. Raises UserError as `named_model` does."""
-    return named_model(name) if (name := os.environ.get("MI_JUDGE")) else JUDGE
-
-
-def named_model(name: str) -> Model:
-    """A model as a person types it: openai/ID is OpenAI's or that of a server of its kind, anything else is local.
-
-    Raises UserError for a name without an id.
-    """
-    provider, slash, rest = name.partition("/")
-    model = Model(rest) if slash and provider == "openai" else Model(name, "local")
-    if not model.id.strip():
-        raise UserError(f"the model {name!r} has no id; write for instance openai/gpt-4.1-2025-04-14, or organism.")
-    return model
+    """The judge at the published scale: what MI_JUDGE names, or `JUDGE`. Raises UserError as `parse_model` does."""
+    return parse_model(name) if (name := os.environ.get("MI_JUDGE")) else JUDGE
 
 
 def yes_or_no(criterion: str) -> Judgment:

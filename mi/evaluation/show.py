@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mi.evaluation.archive import Holding
 from mi.evaluation.cells import Cell
 from mi.evaluation.data_models import Evaluation, EvaluationResultRow
+from mi.evaluation.planning import PlannedEvaluation
 from mi.llm.data_models import Model
 from mi.llm.traffic import retries
 
@@ -88,6 +89,18 @@ def counts_of(evaluation: Evaluation, rows: Sequence[EvaluationResultRow]) -> di
             "mean": sum(valid) / len(valid) if valid else None,
         }
     return counted
+
+
+def planned_table(plans: Sequence[PlannedEvaluation]) -> Table:
+    """A row for each model and evaluation of a plan: what is there, what would be asked, and what that would cost."""
+    table = _table("", "planned", "there", "to ask", "to judge", "tokens in", "tokens out", "cost", "at most")
+    for plan in plans:
+        total = plan.answers + plan.judgements
+        counts = (plan.planned, plan.stored, plan.answers.calls, plan.judgements.calls)
+        tokens = (total.prompt_tokens, total.completion_tokens)
+        dollars = ("?" if cost is None else _dollars(cost) for cost in (total.cost, total.cost_at_most))
+        table.add_row(_name(plan.model, plan.evaluation), *(f"{n:,}" for n in (*counts, *tokens)), *dollars)
+    return table
 
 
 def holdings_table(holdings: Sequence[Holding]) -> Table:

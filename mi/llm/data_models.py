@@ -42,12 +42,16 @@ class Model:
     """A model that can be asked.
 
     `Model("gpt-4.1-2025-04-14")` is OpenAI's; `Model("organism", "local")` is ours; with `job_id` it is the
-    fine-tuned model that this job made of the base `id`.
+    fine-tuned model that this job made of the base `id`. "openai" is every endpoint that speaks OpenAI's chat
+    completions.
     """
 
     id: str
     type: Provider = "openai"
     job_id: str | None = None
+    endpoint: str | None = None
+    """Of an "openai" model: a provider or an endpoint of mi-keys.toml by its name, or a base URL; None takes
+    OPENAI_BASE_URL, and OpenAI itself where that is not set."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,8 @@ class SampleRequest:
     chat: Chat
     cfg: SampleCfg
     seed: int
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these that it would come to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from mi.llm.data_models import Chat, Judgment, LLMResponse, Model, SampleCfg, SampleRequest
 from mi.llm.identity import call_digest, cfg_json, chat_json
 from mi.llm.judging import judge_chat, read_verdict
-from mi.utils.errors import UserError
 
 OnResponse = Callable[[int, LLMResponse], None]
 """Is told the place of a request in its batch and the answer to it, as soon as that has come back."""
@@ -40,37 +39,48 @@ async def batch_sample(
     """
     if not requests:
         return []
-    _check_backend(model)
+    if model.type == "openai":
+        from mi.external.openai_driver import services as remote
+
+        return await remote.sample_batch(model, requests, on_response)
     from mi.external.local_driver import services
 
     return await services.sample_batch(model, requests, on_response)
 
 
-async def judge(judgment: Judgment, question: str, answer: str) -> float | None:
-    """The verdict on one answer, in [0, 1]; None where the judge gave none that can be read."""
-    return (await batch_judge(judgment, [(question, answer)]))[0]
+async def judge(judgment: Judgment, question: str, answer: str, system_prompt: str | None = None) -> float | None:
+    """The verdict on one answer, on the judgment's scale; None where the judge gave none that can be read."""
+    return (await batch_judge(judgment, [(question, answer)], system_prompt))[0]
 
 
-async def batch_judge(judgment: Judgment, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-    """The verdicts on (question, answer) pairs, in their order; see `judge`."""
-    requests = [request(judge_chat(judgment, *pair), judgment.sample_cfg) for pair in pairs]
+async def batch_judge(
+    judgment: Judgment, pairs: Sequence[tuple[str, str]], system_prompt: str | None = None
+) -> list[float | None]:
+    """The verdicts on (question, answer) pairs that stood behind one system prompt, in their order; see `judge`."""
+    requests = [request(judge_chat(judgment, *pair, system_prompt), judgment.sample_cfg) for pair in pairs]
     return [read_verdict(judgment, response) for response in await batch_sample(judgment.model, requests)]
 
 
-def fingerprint(model: Model) -> str:
-    """The identity of a model's content, 32 hexadecimal digits: moving its files changes nothing.
+def at_once(model: Model) -> int:
+    """How many calls a remote endpoint is asked at a time, or a local model in one chunk."""
+    if model.type == "openai":
+        from mi.external.openai_driver.keys import read_keyring
 
-    Raises UserError for a model that is not there or that no backend knows.
+        return read_keyring().endpoint(model.endpoint).connections
+    from mi.external.local_driver.services import CHUNK
+
+    return CHUNK
+
+
+def fingerprint(model: Model) -> str:
+    """The identity of a model, 32 hexadecimal digits: of a local one its content, of a remote one its endpoint and id.
+
+    Moving a model's files changes nothing. Raises UserError for a model that is not there.
     """
-    _check_backend(model)
+    if model.type == "openai":
+        from mi.external.openai_driver import services as remote
+
+        return remote.fingerprint(model)
     from mi.external.local_driver import models
 
     return models.fingerprint(model)
-
-
-def _check_backend(model: Model) -> None:
-    if model.type != "local":
-        raise UserError(
-            f"{model.id}: models of type {model.type!r} can be asked once the evaluation engine for APIs is built; "
-            'until then give a local one, as in Model("organism", "local").'
-        )

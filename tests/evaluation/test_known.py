@@ -76,7 +76,7 @@ def test_the_default_judge_is_overridden_in_one_place(monkeypatch):
     judges = {j.model for entry in EVALUATIONS.values() for j in entry.make().judgment_map.values()}
     assert judges == {Model("gpt-4.1-2025-04-14", "openai")}
     monkeypatch.setenv("MI_JUDGE", "openai/")
-    with pytest.raises(UserError, match="the model 'openai/' has no id"):
+    with pytest.raises(UserError, match="'openai/' names no model"):
         known("shutdown").make()
 
 

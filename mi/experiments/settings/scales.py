@@ -1,15 +1,13 @@
 """Every setting at both scales, by name; which scale is meant follows from the base model."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
+from mi.datasets.recipes.data_models import Scale
+from mi.datasets.recipes.services import model_named, scale_for
 from mi.experiments.settings import emergent_misalignment, manners, published_rows, selective_traits, subliminal
 from mi.experiments.settings.data_models import Setting
 from mi.experiments.settings.registry import by_name
-
-Scale = Literal["organism", "published"]
 
 SETTINGS: Mapping[str, Setting] = by_name(
     (
@@ -34,15 +32,8 @@ SCALES: Mapping[Scale, Mapping[str, Setting]] = MappingProxyType({"organism": SE
 
 
 def scale_of(model: str) -> Scale:
-    """The scale that suits a base model, by the name under which one asks it.
-
-    "organism" for ours, itself, served or fine-tuned behind a server, and for a folder that `mi organism pretrain` has
-    made; "published" for any other.
-    """
-    name = model.removeprefix("openai/")
-    recipe = Path(model) / "training.json"
-    ours = name == "organism" or name.startswith("ft:organism:")
-    return "organism" if ours or (recipe.is_file() and '"recipe"' in recipe.read_text("utf-8")) else "published"
+    """The scale that suits a base model, by its name; "organism" for ours, also where it is served or made anew."""
+    return scale_for(model_named(model))
 
 
 def settings_for(model: str) -> Mapping[str, Setting]:
