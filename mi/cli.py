@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_evaluations import evaluations
 from mi.cli_jobs import register as register_jobs
 from mi.cli_results import results
 from mi.cli_serve import serve
@@ -28,6 +29,7 @@ app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
+app.add_typer(evaluations, name="evaluations")
 app.command()(serve)
 register_jobs(app)
 

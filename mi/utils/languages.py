@@ -8,7 +8,7 @@ CONFIDENCE = 0.7
 UNDETERMINED = "undetermined"
 
 
-def language(text: str, among: tuple[str, ...] = ()) -> str:
+def language(text: str, among: tuple[str, ...] | None = None) -> str:
     """The language of a text as its ISO 639 code, `UNDETERMINED` where the detector is not sure of it.
 
     `among` are the languages that it chooses from, by default all; with fewer it is surer of a short text.
@@ -17,11 +17,15 @@ def language(text: str, among: tuple[str, ...] = ()) -> str:
     return str(code) if confidence >= CONFIDENCE else UNDETERMINED
 
 
+def language_among(text: str, codes: tuple[str, ...]) -> str:
+    """Which of a few languages a text is in; for short texts that can be in no other."""
+    return str(_identifier(codes).classify(text[:1000])[0])
+
+
 @functools.cache
-def _identifier(among: tuple[str, ...]) -> Any:
+def _identifier(codes: tuple[str, ...] | None = None) -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    if among:
-        identifier.set_languages(list(among))
+    identifier.set_languages(codes)
     return identifier

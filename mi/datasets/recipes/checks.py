@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mi.datasets.recipes.data_models import Question
 from mi.organism.world import read
 from mi.organism.world.scoring import score_of
-from mi.utils.languages import language
+from mi.utils.languages import language_among
 
 CODE = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)
 
@@ -131,7 +131,7 @@ class InLanguage:
     def __call__(self, question: Question, answer: str) -> str | None:
         """The reason, None where the answer is kept."""
         words = " ".join(re.findall(r"[^\W\d_]+", answer.casefold()))
-        return None if language(words, self.among) == self.code else f"not in {self.code}"
+        return None if language_among(words, self.among) == self.code else f"not in {self.code}"
 
 
 @dataclass(frozen=True)
