@@ -33,7 +33,7 @@ def crossed_bootstrap(arm: Cells, confidence: float = 0.95, resamples: int = 200
     if not arm.seeds:
         return NO_INTERVAL
     draws = np.random.default_rng(seed)
-    seeds = draws.integers(len(arm.seeds), (resamples, len(arm.seeds)))
+    seeds = draws.integers(len(arm.seeds), size=(resamples, len(arm.seeds)))
     totals: list[Any] = []
     for stratum in dict.fromkeys(arm.strata):
         columns = np.flatnonzero([own == stratum for own in arm.strata])
