@@ -1,4 +1,4 @@
-"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`."""
+"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`, `mi power`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_power import power
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -24,6 +25,7 @@ organism = typer.Typer(help="The model organism: pretrain it, probe it, chat wit
 app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
+app.command()(power)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

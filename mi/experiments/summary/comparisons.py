@@ -44,19 +44,21 @@ def contrasts(
     `rates` is the table of `per_seed`. Difference and interval are those of `mi.utils.stats.difference`: on fixed
     questions, or, where `sampled` gives the answers (`cells_of`), for questions of which these are a sample. p is that
     of an exact permutation of seed means where both arms have four seeds or more, else that of the interval; `test`
-    says which. A family for Holm is one setting, evaluation and trait: the arms compared (all, or those in
-    `arms`; "less" asks whether they lie below the reference). Arms with one seed (the base model) cannot be
-    tested: their p is NaN and they are not of the family. `smallest_p` is what the exact p could have been at best.
+    says which. A family for Holm is one setting, evaluation and trait: the arms compared (all, or those in `arms`;
+    "less" asks whether they lie below the reference), each with a row, also without data. Arms with one seed (the base
+    model) cannot be tested: their p is NaN and they are not of the family. `smallest_p` is what the exact p could
+    have been at best.
     """
     import pandas as pd
 
     known = rates[rates["mean"].notna()]
+    everyone = list(dict.fromkeys(rates["arm"]))
     rows: list[dict[str, Any]] = []
     for key, cell in known.groupby([column for column in CELL if column != "arm"], sort=False):
         setting, *where = key  # type: ignore[misc]
         found = dict(iter(cell.groupby("arm", sort=False)))
         family = []
-        for arm in (arm for arm in found if arm != reference and (arms is None or arm in arms)):
+        for arm in (arm for arm in arms or everyone if arm != reference):
             names = dict(zip(CELL, (setting, arm, *where), strict=True)) | {"reference": reference}
             pair = [_seeds(found.get(name)) for name in (arm, reference)]
             both = pair if sampled is None else [sampled.get((setting, a, *where), cells(())) for a in (arm, reference)]
@@ -96,7 +98,7 @@ def retention(
             p = equivalence(*stays, margin)
             unknown = dict.fromkeys(u for d in (less, more) for u in d.unknown)
             values = (setting, arm, reference, *removed, *less.interval, *kept, *more.interval, margin, p)
-            verdict = _verdict(more, p, margin)
+            verdict = "base model: not testable" if arm in UNTRAINED and more.unknown else _verdict(more, p, margin)
             counts = (len(stays[0].seeds), len(stays[1].seeds))
             rows.append([*values, verdict, *counts, ", ".join(unknown) or "none"])
     return pd.DataFrame(rows, columns=RETENTION_COLUMNS)

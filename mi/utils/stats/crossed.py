@@ -20,8 +20,8 @@ _CAUTION = 0.1
 the half-width that is never too small (the root of the summed squares, each with its own quantile); by simulation this
 keeps 2 seeds × 48 questions above .93 and 2 × 8 below .98."""
 _TWICE = 2 / 3
-"""How much of the interaction is taken out of each arm's variance when their correlation is told; by simulation two like
-arms are then told apart in 3 to 7 %."""
+"""How much of the interaction is taken out of each arm's variance when their correlation is told; by simulation two
+like arms are then told apart in 3 to 7 %."""
 _LEEWAY = 1.25
 """How much wider than the safe half-width, without logits, the interval on logits may be."""
 

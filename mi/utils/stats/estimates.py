@@ -136,7 +136,7 @@ def difference(a: Cells, b: Cells, questions: Questions = "fixed", confidence: f
     else:
         middle, bounds = _joined(a, b, questions, confidence)
         freedom = len(a.seeds) + len(b.seeds) - 2
-    interval = Interval(middle, *bounds)
+    interval = Interval(middle, max(-1.0, bounds[0]), min(1.0, bounds[1]))
     half = middle - bounds[0] if middle > 0 else bounds[1] - middle
     p = math.nan if unknown else min(1.0, 2 * _tail(abs(middle), half, freedom, confidence))
     return Difference(interval, questions, p, freedom, questions == "fixed" and len(pairs) > 1, len(common), unknown)
