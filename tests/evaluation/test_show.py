@@ -56,9 +56,7 @@ def test_the_time_left_reckons_with_the_judges_and_not_with_what_was_there():
     cell.judge(LLMResponse("YES"), JUDGE.model, fresh=False)
     assert cell.seconds_left(10) is None
     cell.answer(LLMResponse("a"), fresh=True, paid=True)
-    assert (
-        cell.seconds_left(10) == 30
-    )  # its verdict, another answer, and that one's verdict
+    assert cell.seconds_left(10) == 30  # its verdict, another answer, and that one's verdict
 
 
 def test_the_closing_table_counts_what_was_planned_sampled_stored_refused_and_judged(backend):
