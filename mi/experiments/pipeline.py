@@ -16,6 +16,7 @@ from mi.experiments.answers import Asked
 from mi.experiments.data_models import Arm, Condition, Experiment, Run
 from mi.experiments.settings import Setting
 from mi.experiments.utils import create_inoculated_dataset
+from mi.finetuning.configs import base_model, config_for
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.services import find_job, get_finetuned_model, get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
@@ -50,6 +51,7 @@ class Outcome(NamedTuple):
 
 async def run(experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress) -> Outcome:
     """Answer the experiment's question on one base model; every step reads what is done and does what is not."""
+    experiment = experiment.on(model)  # real rows for a large model, rows of the grammar for the organism
     folder = make_folder(results_dir() / experiment.name / slug(model))
     runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file
     jobs = await train(runs, progress)  # each job trained once, or found
@@ -81,7 +83,7 @@ def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Pr
             )
             shared = replace(experiment.training, source_model_id=model, dataset_path=str(path))
             for seed in seeds:
-                job = find_job(replace(arm.config(shared), seed=seed))
+                job = find_job(config_for(model, replace(arm.config(shared), seed=seed)))
                 prepared.append(Prepared(Run(experiment.name, setting, arm, model, seed), job))
     return prepared
 
@@ -112,7 +114,7 @@ async def train(runs: Sequence[Prepared], progress: Progress) -> list[Finetuning
 def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run, Model]:
     """The model of each run: the base as it is, or what its job made."""
     made = {job.id: get_finetuned_model(job) for job in jobs}
-    return {item.run: Model(item.run.model, "local") if item.job is None else made[item.job.id] for item in runs}
+    return {item.run: base_model(item.run.model) if item.job is None else made[item.job.id] for item in runs}
 
 
 async def evaluate(models: Mapping[Run, Model], conditions: Sequence[Condition], progress: Progress) -> list[Asked]:
@@ -193,7 +195,7 @@ def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> 
 
 def replot(experiment: Experiment, model: str, into: Path | None = None) -> tuple[Path, ...]:
     """Draw the figures again from the tables, into another folder if given. Raises UserError where there are none."""
-    return plot(experiment, recall(experiment, model), into).figures
+    return plot(experiment.on(model), recall(experiment, model), into).figures
 
 
 def recall(experiment: Experiment, model: str) -> Outcome:
