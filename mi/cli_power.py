@@ -163,6 +163,6 @@ def _print(table: pd.DataFrame, effect: tuple[float, float], basis: str, fixed: 
         grid.add_row(f"{n} × {row['samples'].iloc[0]}", *cells)
     console.print(grid)
     console.print(
-        f"\nShare of {STUDIES} simulated studies whose 95 % interval excludes zero, and that interval's median half-width "
+        f"\nShare of {STUDIES} simulated studies whose 95 % interval excludes zero, and its median half-width "
         "in points; seeds are an arm's. Aim at 80 % or more."
     )

@@ -116,6 +116,7 @@ class Shelf:
         self._file: int | None = None
         self._claims = Claims(self.path.parent / f".{fingerprint}.claims")
         self._dirty = False
+        self._closing = False
         self._timer: asyncio.TimerHandle | None = None
         self._syncing: asyncio.Future | None = None
 
@@ -172,9 +173,11 @@ class Shelf:
         """Force all that was written to the disk, and give back what was claimed but not asked."""
         if self._file is None:
             return
+        self._closing = True  # what is being forced now ends in _synced, which is not to begin anew
         try:
             if self._timer is not None:
                 self._timer.cancel()
+                self._timer = None
             if self._syncing is not None:
                 await asyncio.wait([self._syncing])
             if self._dirty:
@@ -182,7 +185,7 @@ class Shelf:
         finally:
             self._claims.release()
             os.close(self._file)
-            self._file = None
+            self._file, self._closing = None, False
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[int]:
@@ -212,7 +215,7 @@ class Shelf:
         return self._file
 
     def _sync_soon(self) -> None:
-        if self._dirty and self._timer is None and self._syncing is None:
+        if self._dirty and not self._closing and self._timer is None and self._syncing is None:
             self._timer = asyncio.get_running_loop().call_later(_SYNC_SECONDS, self._start_sync)
 
     def _start_sync(self) -> None:

@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_MOST = 8
+"""Ticks below a panel."""
+
+
 def curves(
     table: pd.DataFrame,
     x: str,
@@ -61,6 +65,9 @@ def curves(
             axes.set_xlabel(name(x, labels))
             if log:
                 axes.set_xscale("log")
+                axes.minorticks_off()
+            shown = places if len(places) <= _MOST else places[:: -(-len(places) // _MOST)]
+            axes.set_xticks(shown, [f"{place:g}" for place in shown])
         for axes in list(grid.flat)[len(traits) :]:
             axes.set_visible(False)
         for row in grid:

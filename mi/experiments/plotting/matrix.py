@@ -51,7 +51,7 @@ def matrix(
                 _cell(axes, across, down, cells.get((arm, test)), len(tests))
         axes.set(xlim=(-0.5, len(tests) - 0.5), ylim=(len(arms) - 0.5, -0.5))
         crowded = len(tests) > 7
-        words = [wrapped(name(test, labels), 30 if crowded else max(10, 60 // len(tests))) for test in tests]
+        words = [wrapped(name(str(test), labels), 30 if crowded else max(10, 60 // len(tests))) for test in tests]
         turn: dict[str, Any] = {"rotation": 40, "ha": "left", "rotation_mode": "anchor"} if crowded else {}
         axes.set_xticks(range(len(tests)), words, fontsize=6.5, **turn)
         axes.set_yticks(range(len(arms)), rows)

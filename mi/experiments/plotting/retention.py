@@ -14,6 +14,7 @@ from mi.experiments.plotting.style import (
     looks,
     name,
     new_figure,
+    number,
     styled,
     write_footer,
 )
@@ -76,6 +77,10 @@ def _panel(axes: Axes, table: pd.DataFrame, arms: Mapping[str, Look]) -> None:
     high = max(0.25, float(table["kept_upper"].max(skipna=True)) + 0.05 if table["kept_upper"].notna().any() else 0)
     left = min(-0.15, float(table["removed_lower"].min()) - 0.05 if table["removed_lower"].notna().any() else 0)
     axes.set(xlim=(max(-1.03, left), 1.03), ylim=(max(-1.03, low), min(1.03, high)))
+    ticks = [tick / 4 for tick in range(-4, 5)]
+    axes.set_xticks(inside := [tick for tick in ticks if axes.get_xlim()[0] <= tick], [number(t, True) for t in inside])
+    low, high = axes.get_ylim()
+    axes.set_yticks(inside := [t for t in ticks if low <= t <= high], [number(t, True) for t in inside])
     axes.set_ylabel("wanted trait: change\nfrom the reference")
 
 
