@@ -15,7 +15,9 @@ _IN_A_ROW, _OF_THE_LAST = 14, 16
 """So many refusals among the last so many replies are a limit; where a third is refused at random, 1 in 80,000 are."""
 _SHORTEST_MEASURE = 0.5
 _PAUSE = 1.0
-_REPLIES_A_STEP, _SHORTEST_STEP, _CALM_STEPS = 32, 0.25, 8
+_REPLIES_A_STEP, _SHORTEST_STEP = 32, 0.25
+_FEW_REPLIES, _LONG_STEP = 6, 1.5
+_CALM_STEPS = 8
 _MANY, _FEW, _HARDLY_LESS = 0.25, 0.05, 0.85
 """Shares of refusals: a sign of a limit, what a pace at the limit aims for, and what is no fall."""
 _BOLD_STEP, _BIGGEST_STEP, _SMALLEST_STEP, _GAIN = 1.6, 1.03, 0.1, 0.6
@@ -85,7 +87,7 @@ class Pace:
         self._step.refused += refused
         if refused and sum(self._recent) >= _IN_A_ROW:
             self._limit_reached(now, wait)
-        elif self._step.heard >= _REPLIES_A_STEP and now - self._step.began >= _SHORTEST_STEP:
+        elif self._step.is_over(now):
             self._adjust(now)
 
     def _limit_reached(self, now: float, wait: float | None) -> None:
@@ -168,3 +170,9 @@ class Step:
     refused: int = 0
     answered: int = 0
     """Of all that were answered in this time, whenever they were sent."""
+
+    def is_over(self, now: float) -> bool:
+        """Whether enough was heard to judge the pace: at a slow one, less is enough, or it would stay slow for long."""
+        lasted = now - self.began
+        enough = _REPLIES_A_STEP if lasted < _LONG_STEP else _FEW_REPLIES
+        return self.heard >= enough and lasted >= _SHORTEST_STEP
