@@ -18,7 +18,10 @@ _LONGEST_NAP = 0.5
 
 
 class Connections:
-    """What all models under one key share: how many requests may be under way at once, and at what pace they go."""
+    """What all models under one key share: how many requests may be under way at once, and at what pace they go.
+
+    OpenAI limits each model for itself, so that there each has a pace of its own.
+    """
 
     def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock, self.pace = clock, Pace(clock())
@@ -53,7 +56,8 @@ class Limiter:
     """Admits requests to one model under one key, in the order in which they come."""
 
     def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
-        self._connections, self._pace, self._clock = connections, connections.pace, connections.clock
+        self._connections, self._clock = connections, connections.clock
+        self._pace = Pace(self._clock()) if endpoint.provider == "openai" else connections.pace
         self._turn = asyncio.Lock()
         self._in_flight, self._tokens_in_flight = 0, 0.0
         self._requests, self._tokens = _a_minute(endpoint.requests_per_minute), _a_minute(endpoint.tokens_per_minute)
