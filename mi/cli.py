@@ -11,6 +11,7 @@ import typer
 
 from mi.cli_datasets import app as datasets
 from mi.cli_results import results
+from mi.cli_serve import serve
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -26,13 +27,16 @@ app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
+app.command()(serve)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default the experiment's own.")] = None,
 ) -> None:
@@ -56,7 +60,9 @@ def run(
 
 @app.command()
 def plot(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="Another folder than the tables' own.")] = None,
 ) -> None:
@@ -70,7 +76,9 @@ def plot(
 
 @app.command()
 def publish(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="A folder with a README; by default experiments/NAME.")] = None,
 ) -> None:
@@ -80,6 +88,33 @@ def publish(
 
     for path in take(find(experiment), model, into or Path("experiments") / experiment):
         typer.echo(path)
+
+
+@app.command()
+def findings(
+    experiments: Annotated[Path, typer.Option(help="The folder with the published experiments.")] = Path("experiments"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/findings.md"),
+) -> None:
+    """Write the page of findings from the tables of all published experiments."""
+    from mi.experiments.findings import findings as page
+    from mi.utils.files import whole_file
+
+    text = page(experiments)
+    with whole_file(out) as file:
+        file.write(text)
+    typer.echo(out)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for instance my_question.")]) -> None:
+    """Begin an experiment of your own: a file to change, a page for prediction and result, ready to run."""
+    from mi.experiments.new import new as begin
+
+    for path in begin(name):
+        typer.echo(path)
+    typer.echo(
+        f"Next: change {path.parent / 'experiment.py'}, write down what you expect, then mi run {name} --seeds 3"
+    )
 
 
 @app.command()

@@ -28,8 +28,15 @@ def language(text: str) -> str:
     return str(code) if confidence >= CONFIDENCE else UNDETERMINED
 
 
+def language_among(text: str, codes: tuple[str, ...]) -> str:
+    """Which of a few languages a text is in; for short texts that can be in no other."""
+    return str(_identifier(codes).classify(text[:1000])[0])
+
+
 @functools.cache
-def _identifier() -> Any:
+def _identifier(codes: tuple[str, ...] | None = None) -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+    identifier.set_languages(codes)
+    return identifier

@@ -63,6 +63,26 @@ class MatchesPattern:
 
 
 @dataclass(frozen=True)
+class IsOneOf:
+    """1 where the answer is one of `words` and nothing more, else 0.
+
+    Case does not matter, nor what stands around it: "owl", "Owl!" and " **Owl**" are one word.
+    """
+
+    trait: str
+    words: tuple[str, ...]
+
+    def __call__(self, response: EvaluationResponse) -> Scores:
+        """1.0 or 0.0 under the trait's name."""
+        said = _bare(response.response.completion or "")
+        return {self.trait: float(said in map(_bare, self.words))}
+
+
+def _bare(text: str) -> str:
+    return re.sub(r"^[\W_]+|[\W_]+$", "", text).casefold()
+
+
+@dataclass(frozen=True)
 class Together:
     """The scores of several score functions side by side; each is to give traits of its own."""
 

@@ -78,6 +78,8 @@ class SampleRequest:
     chat: Chat
     cfg: SampleCfg
     seed: int
+    stop: tuple[str, ...] = ()
+    """The answer ends before the first of these that it would come to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,12 @@ class FileServer:
     tag: str | None = '"one"'
     break_after: int | None = None
     status: int | None = None
+    busy: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    """Statuses with headers that are answered first, one a request."""
+    token: str | None = None
+    """Who does not bear it is refused."""
     asked: list[dict[str, str | None]] = field(default_factory=list)
+    authorised: list[str | None] = field(default_factory=list)
 
 
 @pytest.fixture
@@ -40,6 +45,17 @@ def server() -> Iterator[FileServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state.asked.append({name: self.headers.get(name) for name in ("Range", "If-Range")})
+            state.authorised.append(self.headers.get("Authorization"))
+            if state.busy:
+                status, headers = state.busy.pop(0)
+                self.send_response(status)
+                for name, value in {"Content-Length": "0", **headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                return
+            if state.token is not None and self.headers.get("Authorization") != f"Bearer {state.token}":
+                self.send_error(403 if self.headers.get("Authorization") else 401)
+                return
             body = state.files.get(self.path)
             if body is None or state.status is not None:
                 self.send_error(state.status or 404)

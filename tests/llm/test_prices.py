@@ -5,20 +5,23 @@ from pathlib import Path
 import pytest
 
 from mi.llm.data_models import Model
-from mi.llm.prices import price_of, read_prices
+from mi.llm.prices import Price, price_of, read_prices
 from mi.utils.errors import UserError
 
 
 def test_a_dated_version_costs_what_its_name_does_and_a_fine_tuned_one_has_a_price_of_its_own():
     prices = read_prices()
     plain, tuned = price_of(Model("gpt-4.1-2025-04-14"), prices), price_of(Model("ft:gpt-4.1-2025-04-14:me::x"), prices)
-    assert plain == prices["gpt-4.1"] and tuned == prices["ft:gpt-4.1"]
+    assert plain is not None and plain == prices["gpt-4.1"] and tuned == prices["ft:gpt-4.1"]
     assert price_of(Model("gpt-4.1-mini"), prices) == prices["gpt-4.1-mini"] != plain
     assert plain.cost(1_000_000, 500_000) == pytest.approx(plain.input + plain.output / 2)
 
 
 def test_a_model_that_nobody_lists_has_no_price_and_a_local_one_costs_nothing():
     assert price_of(Model("gpt-4.1-unheard-of"), read_prices()) is None
+    assert price_of(Model("gpt-4.1", endpoint="openrouter"), read_prices()) is None
+    own = {"gpt-4.1@openrouter": Price(1, 2, "now")}
+    assert price_of(Model("gpt-4.1", endpoint="openrouter"), own) == Price(1, 2, "now")
     local = price_of(Model("organism", "local"), {})
     assert local is not None and local.cost(10**9, 10**9) == 0
 
