@@ -13,7 +13,7 @@ SEEDS ?= 3
 # Two processes of one thread each: two threads of one small matrix only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-.PHONY: help install demo figures pretrain test test-slow check format
+.PHONY: help install demo figures pretrain test test-slow check format bench-engine
 
 help:  ## Print this help.
 	@echo "make <target>; start with: make demo"
@@ -53,3 +53,12 @@ check: $(STAMP)  ## Format, lint, types and layers, without changing anything.
 format: $(STAMP)  ## Format the code and mend what the linter can.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench-engine: $(STAMP) bench/.venv-engine/installed  ## Compare the evaluation engine with its peers, which get an environment of their own (half an hour).
+	@$(BIN)/python bench/engine.py
+
+bench/.venv-engine/installed: bench/engine-requirements.txt
+	@echo "Installing the peers into bench/.venv-engine (once; a few minutes) ..."
+	@$(PYTHON) -m venv bench/.venv-engine
+	@bench/.venv-engine/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r bench/engine-requirements.txt
+	@touch $@

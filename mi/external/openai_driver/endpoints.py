@@ -6,7 +6,7 @@ an endpoint does not fit is said in mi-keys.toml (docs/keys.md).
 
 import ipaddress
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -82,7 +82,7 @@ class Endpoint:
     """Seconds that one request may take, from when it is sent."""
     needs_key: bool | None = None
     """None: a key is needed beyond this machine and its network."""
-    any_model_name: bool = field(default=False)
+    any_model_name: bool = False
     """Whether the server may answer under another model's name than it was asked for."""
 
     @property

@@ -6,7 +6,7 @@ the pace, which is found by being refused where there are no headers (`pace.py`)
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 
 from mi.external.openai_driver.endpoints import Endpoint
 from mi.external.openai_driver.failures import duration
@@ -18,9 +18,13 @@ _LONGEST_NAP = 0.5
 
 
 class Connections:
-    """How many requests may be under way at once under one key, whichever models they ask."""
+    """What all models under one key share: how many requests may be under way at once, and at what pace they go.
 
-    def __init__(self, most: int) -> None:
+    OpenAI limits each model for itself, so that there each has a pace of its own.
+    """
+
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock, self.pace = clock, Pace(clock())
         self._most, self._window = most, min(_FIRST_WINDOW, most)
         self._in_flight, self._freed = 0, asyncio.Event()
 
@@ -51,19 +55,13 @@ class Connections:
 class Limiter:
     """Admits requests to one model under one key, in the order in which they come."""
 
-    def __init__(
-        self,
-        endpoint: Endpoint,
-        connections: Connections,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._connections, self._clock, self._sleep = connections, clock, sleep
+    def __init__(self, endpoint: Endpoint, connections: Connections) -> None:
+        self._connections, self._clock = connections, connections.clock
+        self._pace = Pace(self._clock()) if endpoint.provider == "openai" else connections.pace
         self._turn = asyncio.Lock()
         self._in_flight, self._tokens_in_flight = 0, 0.0
         self._requests, self._tokens = _a_minute(endpoint.requests_per_minute), _a_minute(endpoint.tokens_per_minute)
         self._declared = endpoint.requests_per_minute is not None, endpoint.tokens_per_minute is not None
-        self._pace = Pace(clock())
 
     async def admit(self, tokens: float) -> float:
         """Wait until a request of so many tokens may be sent; the ticket returned goes into `answered` or `refused`."""
@@ -114,7 +112,7 @@ class Limiter:
         if self._connections.full:
             await self._connections.freed()
         else:
-            await self._sleep(min(self._wait(tokens), _LONGEST_NAP))
+            await asyncio.sleep(min(self._wait(tokens), _LONGEST_NAP))
 
     def _read(self, headers: Mapping[str, str], now: float) -> None:
         """Take over what the x-ratelimit headers say: a limit, what is left of it, and when it will be whole again."""

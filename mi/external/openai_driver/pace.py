@@ -14,13 +14,20 @@ from typing import Literal
 _IN_A_ROW, _OF_THE_LAST = 14, 16
 """So many refusals among the last so many replies are a limit; where a third is refused at random, 1 in 80,000 are."""
 _SHORTEST_MEASURE = 0.5
+"""Seconds between two signs of a limit from which a rate is measured rather than guessed."""
 _PAUSE = 1.0
-_REPLIES_A_STEP, _SHORTEST_STEP, _CALM_STEPS = 32, 0.25, 8
+"""Seconds to pause where the server does not say."""
+_REPLIES_A_STEP, _SHORTEST_STEP = 32, 0.25
+_FEW_REPLIES, _LONG_STEP = 6, 1.5
+"""A pace is looked at after so many replies and seconds, and after fewer replies where they take longer than that."""
 _MANY, _FEW, _HARDLY_LESS = 0.25, 0.05, 0.85
 """Shares of refusals: a sign of a limit, what a pace at the limit aims for, and what is no fall."""
 _BOLD_STEP, _BIGGEST_STEP, _SMALLEST_STEP, _GAIN = 1.6, 1.03, 0.1, 0.6
-_PROBE, _WORTH_IT = 1.25, 1.12
+"""By how much a guessed pace grows, a found one at most, either shrinks at most, and how strongly a share counts."""
+_PROBE, _WORTH_IT, _CALM_STEPS = 1.25, 1.12, 8
+"""How much faster is tried, how much more must be answered to go on at it, and after how many steps it is tried."""
 _SHORTEST_BURST = 0.1
+_SLOWEST = 0.05
 
 
 class Bucket:
@@ -85,7 +92,7 @@ class Pace:
         self._step.refused += refused
         if refused and sum(self._recent) >= _IN_A_ROW:
             self._limit_reached(now, wait)
-        elif self._step.heard >= _REPLIES_A_STEP and now - self._step.began >= _SHORTEST_STEP:
+        elif self._step.is_over(now):
             self._adjust(now)
 
     def _limit_reached(self, now: float, wait: float | None) -> None:
@@ -125,7 +132,7 @@ class Pace:
         self._held_back, self._share_before = False, share if change < 1 - _MANY else 0.0
         # After a large change only what was sent at the new pace tells of it; with long answers that takes a while.
         self._step = Step(now, now if abs(change - 1) > _FEW else self._step.tickets_from)
-        self.bucket.rate *= change
+        self.bucket.rate = max(self.bucket.rate * change, _SLOWEST)
         self.bucket.capacity = max(1.0, self.bucket.capacity * change)
 
     def _found_change(self, excess: float, rate: float) -> float:
@@ -151,7 +158,7 @@ class Pace:
 
     def _go_on_at(self, rate: float, burst: float, now: float) -> None:
         """Set the pace anew, with so many seconds' worth of requests at once at most."""
-        self.bucket.set(rate, max(1.0, rate * burst), 0.0, now)
+        self.bucket.set(max(rate, _SLOWEST), max(1.0, rate * burst), 0.0, now)
         self._recent.clear()
         self._probe = None
         self._held_back = False
@@ -168,3 +175,9 @@ class Step:
     refused: int = 0
     answered: int = 0
     """Of all that were answered in this time, whenever they were sent."""
+
+    def is_over(self, now: float) -> bool:
+        """Whether enough was heard to judge the pace: at a slow one, less is enough, or it would stay slow for long."""
+        lasted = now - self.began
+        enough = _REPLIES_A_STEP if lasted < _LONG_STEP else _FEW_REPLIES
+        return self.heard >= enough and lasted >= _SHORTEST_STEP

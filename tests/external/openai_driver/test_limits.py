@@ -54,11 +54,12 @@ def at_random(share: float, seed: int) -> Server:
 class _Simulated(Client):
     """The client with all its retries, whose exchange takes pretended time and meets `server`."""
 
-    def __init__(self, endpoint: Endpoint, server: Server, latency: float) -> None:
-        connections = Connections(endpoint.connections)
-        super().__init__(Key("k", None, endpoint), "m", Pool(None, connections), Patience())  # type: ignore[arg-type]
+    def __init__(
+        self, endpoint: Endpoint, server: Server, latency: float, connections: Connections | None = None
+    ) -> None:
         self._time = asyncio.get_running_loop().time
-        self._limiter = Limiter(endpoint, connections, clock=self._time)
+        connections = connections or Connections(endpoint.connections, self._time)
+        super().__init__(Key("k", None, endpoint), "m", Pool(None, connections), Patience())  # type: ignore[arg-type]
         self._server, self._latency, self.sent = server, latency, 0
 
     async def _exchange(self, method: str, url: str, body: bytes | None) -> tuple[int, Mapping[str, str], bytes]:
@@ -78,17 +79,22 @@ def take(
 
     async def run() -> tuple[float, int]:
         client = _Simulated(Endpoint("http://127.0.0.1/v1", **declared), server, latency)  # type: ignore[arg-type]
-        work = iter(range(calls))
-
-        async def worker() -> None:
-            for place in work:
-                asked = request(chat(str(place)), SampleCfg(max_tokens=max_tokens))
-                await client.ask(asked, Capabilities(), 1, lambda begins: None)
-
-        await asyncio.gather(*(worker() for _ in range(200)))
+        await work_off(client, calls, max_tokens)
         return asyncio.get_running_loop().time(), client.sent
 
     return virtual_time.run(run())
+
+
+async def work_off(client: Client, calls: int, max_tokens: int = 10) -> None:
+    """So many calls, of 200 workers."""
+    work = iter(range(calls))
+
+    async def worker() -> None:
+        for place in work:
+            asked = request(chat(str(place)), SampleCfg(max_tokens=max_tokens))
+            await client.ask(asked, Capabilities(), 1, lambda begins: None)
+
+    await asyncio.gather(*(worker() for _ in range(200)))
 
 
 @pytest.fixture(autouse=True)
@@ -100,6 +106,20 @@ def the_same_jitter_each_time() -> None:
 @pytest.mark.parametrize("retry", ["whole", "exact", "silent"])
 def test_a_thousand_calls_at_forty_a_second_take_little_longer_and_few_more_requests(retry: str, latency: float):
     seconds, requests = take(bucket(40, retry=retry), 1000, latency)
+    assert seconds <= 1.1 * 24
+    assert requests <= 1.25 * 1000
+
+
+def test_two_models_that_share_a_limit_share_what_is_known_of_it():
+    async def run() -> tuple[float, int]:
+        endpoint, server = Endpoint("http://127.0.0.1/v1"), bucket(40)
+        loop = asyncio.get_running_loop()
+        connections = Connections(endpoint.connections, loop.time)
+        clients = [_Simulated(endpoint, server, 0.05, connections) for _ in range(2)]
+        await asyncio.gather(work_off(clients[0], 500), work_off(clients[1], 500))
+        return loop.time(), sum(client.sent for client in clients)
+
+    seconds, requests = virtual_time.run(run())
     assert seconds <= 1.1 * 24
     assert requests <= 1.25 * 1000
 
@@ -165,7 +185,7 @@ def test_a_limit_on_tokens_that_the_headers_tell_is_kept():
 def test_requests_are_admitted_in_the_order_in_which_they_come():
     async def run() -> list[int]:
         loop = asyncio.get_running_loop()
-        limiter = Limiter(Endpoint("http://h/v1", requests_per_minute=60), Connections(4), clock=loop.time)
+        limiter = Limiter(Endpoint("http://h/v1", requests_per_minute=60), Connections(4, loop.time))
         order: list[int] = []
 
         async def one(place: int) -> None:
