@@ -268,7 +268,7 @@ def test_the_asynchronous_client_does_the_same(server, rows):
     assert deleted.deleted and job.fine_tuned_model not in names
 
 
-def test_folders_are_served_beside_the_organism_with_the_dates_that_were_announced(start, tmp_path, rows):
+def test_folders_are_served_beside_the_organism_with_the_dates_that_were_announced(start, tmp_path):
     folder = shutil.copytree(locate("organism"), tmp_path / "tiny")
     words = ["--model", str(folder), "--model", "organism", "--shutdown-date", "tiny=2027-01-14"]
     with start(tmp_path, *words) as running:
@@ -277,11 +277,5 @@ def test_folders_are_served_beside_the_organism_with_the_dates_that_were_announc
             ("tiny", "2027-01-14"),
             ("organism", None),
         ]
-        assert str(tmp_path) not in running.http().get("/models").text
         said = [ask(client, name, seed=3).choices[0].message.content for name in ("tiny", "organism")]
         assert said[0] == said[1]
-        file = client.files.create(file=("few.jsonl", rows(6)), purpose="fine-tune")
-        job = client.fine_tuning.jobs.create(model="tiny", training_file=file.id, extra_body={"n_steps": 1})
-        done = running.finished(job.id)
-        assert done.fine_tuned_model.startswith("ft:tiny:mi::") and done.resolved["learning_rate"] == 2e-4
-        assert str(client.models.retrieve(done.fine_tuned_model).shutdown_date) == "2027-01-14"
