@@ -78,12 +78,18 @@ def check_caller(headers: dict[str, str], settings: ServeSettings) -> None:
         return
     # Without a token, whatever runs in a browser of this machine could reach the server: names that only lead here
     # (DNS rebinding) and pages from elsewhere are refused.
-    host = urlsplit(f"//{headers.get('host', '127.0.0.1')}").hostname or ""
     origin = headers.get("origin")
-    if not is_loopback(host) or (origin is not None and not is_loopback(urlsplit(origin).hostname or "")):
+    if not _is_here(f"//{headers.get('host', '127.0.0.1')}") or (origin is not None and not _is_here(origin)):
         raise ApiError(
             403, "This server answers this machine only; start it with --token to serve others.", "forbidden"
         )
+
+
+def _is_here(address: str) -> bool:
+    try:
+        return is_loopback(urlsplit(address).hostname or "")
+    except ValueError:
+        return False
 
 
 def check_body(headers: dict[str, str], most: int) -> None:

@@ -72,7 +72,7 @@ def test_equal_jobs_are_trained_once_and_keep_their_own_names(server, rows):
     assert steps == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_a_stopped_server_ends_cleanly_and_queues_what_it_was_training(start, tmp_path, rows, until, number):
     with start(tmp_path) as running:
         client = running.client()

@@ -147,7 +147,12 @@ def test_beyond_loopback_a_token_is_required():
 
 def test_web_pages_and_foreign_names_cannot_use_a_server_without_a_token(server):
     with server.http() as http:
-        for headers in ({"origin": "https://example.org"}, {"host": "rebound.example.org"}, {"origin": "null"}):
+        for headers in (
+            {"origin": "https://example.org"},
+            {"host": "rebound.example.org"},
+            {"origin": "null"},
+            {"host": "["},
+        ):
             assert_refused(http.get("/models", headers=headers), 403, "this machine only")
         assert http.get("/models", headers={"origin": "http://localhost:3000"}).status_code == 200
 

@@ -113,6 +113,26 @@ def test_requests_of_many_settings_and_models_that_come_together_get_what_each_g
     assert [answer.completion for answer in again] == [answer.completion for answer in alone[:2]]
 
 
+def test_answers_that_nobody_waits_for_any_more_are_not_drawn(mi_home):
+    long = [SampleRequest(chat(f"What is {i} + 2?"), SampleCfg(), i) for i in range(2000)]
+
+    async def work():
+        batcher = Batcher(0.0, most_waiting=2001)
+        try:
+            await batcher.warm(ORGANISM)
+            left = asyncio.ensure_future(batcher.ask(ORGANISM, long))
+            await asyncio.sleep(0)
+            left.cancel()
+            await asyncio.gather(left, return_exceptions=True)
+            answers = await batcher.ask(ORGANISM, long[:1])
+            return answers, len(batcher._queues)
+        finally:
+            await batcher.close()
+
+    answers, waiting = asyncio.run(work())
+    assert answers[0].completion and waiting == 0
+
+
 def test_the_choices_of_neighbouring_seeds_are_not_the_same():
     seeds = [seed_of(seed, index) for seed in range(20) for index in range(20)]
     assert len(set(seeds)) == len(seeds) and seed_of(7, 0) == 7

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import shutil
 from typing import Any
 
 import openai
 import pytest
 
+from mi.external.local_driver.models import locate
 from mi.external.local_driver.sampling import sample
 from mi.llm.data_models import Model, SampleCfg, SampleRequest, chat
 
@@ -264,3 +266,16 @@ def test_the_asynchronous_client_does_the_same(server, rows):
     job, events, checkpoints, text, deleted, names = asyncio.run(work())
     assert job.status == "succeeded" and len(events) > 4 and len(checkpoints) == 1 and text
     assert deleted.deleted and job.fine_tuned_model not in names
+
+
+def test_folders_are_served_beside_the_organism_with_the_dates_that_were_announced(start, tmp_path):
+    folder = shutil.copytree(locate("organism"), tmp_path / "tiny")
+    words = ["--model", str(folder), "--model", "organism", "--shutdown-date", "tiny=2027-01-14"]
+    with start(tmp_path, *words) as running:
+        client = running.client()
+        assert [(model.id, model.shutdown_date) for model in client.models.list()] == [
+            ("tiny", "2027-01-14"),
+            ("organism", None),
+        ]
+        said = [ask(client, name, seed=3).choices[0].message.content for name in ("tiny", "organism")]
+        assert said[0] == said[1]

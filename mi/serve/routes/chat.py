@@ -6,7 +6,7 @@ import traceback
 from collections.abc import AsyncIterator
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from mi.llm.data_models import LLMResponse, Model, TokenLogprob
@@ -20,22 +20,37 @@ from mi.utils.errors import UserError
 
 router = APIRouter(prefix="/v1/chat", tags=["chat"])
 
+_CLIENT_LEFT = 499
+"""A status that nobody sees, as nginx notes it."""
+
 Piece = tuple[int, str, tuple[TokenLogprob, ...]]
 
 
 @router.post("/completions", response_class=JSONResponse)
-async def complete(body: ChatRequest, server: Server) -> Response:
+async def complete(body: ChatRequest, request: Request, server: Server) -> Response:
     """`n` answers to a conversation; equal requests with equal seeds get equal answers."""
     model = server.model(body.model)
     asked = chat.read(body, server.settings.limits, await server.fingerprint(model))
     if body.stream:
         wants_usage = bool(body.stream_options and body.stream_options.include_usage)
         return await _stream(server, model, asked, wants_usage)
+    asking = asyncio.ensure_future(server.batcher.ask(model, asked.requests))
+    leaving = asyncio.ensure_future(_left(request))
+    await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+    leaving.cancel()
+    if not asking.done():  # nobody will read the answers: those that are not begun need not be drawn
+        asking.cancel()
+        return Response(status_code=_CLIENT_LEFT)
     try:
-        answers = await server.batcher.ask(model, asked.requests)
+        return JSONResponse(chat.completion_object(asked, asking.result()))
     except UserError as error:
         raise chat.refusal_of(error) from error
-    return JSONResponse(chat.completion_object(asked, answers))
+
+
+async def _left(request: Request) -> None:
+    """Return when the client has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _stream(server: Context, model: Model, asked: Asked, wants_usage: bool) -> Response:
