@@ -180,6 +180,17 @@ def test_bad_rows_are_named_by_line_before_anything_is_sent(server, remote):
     assert not server.asked
 
 
+def test_a_file_that_changes_while_it_is_launched_is_not_trained_on_under_another_name(server, remote, write_file):
+    def change(when, number, line):
+        if line == "GET /models/base":
+            write_file(Path(remote.dataset_path), answers=("Four.", "Six."))
+
+    server.on_request = change
+    with pytest.raises(UserError, match=r"rows.jsonl: changed while it was launched"):
+        launch(remote)
+    assert not server.files
+
+
 def test_a_model_that_is_shut_down_is_refused_before_it_is_uploaded_for(server, remote):
     server.shutdown_date = "2020-01-01"
     with pytest.raises(UserError, match="base is shut down since 2020-01-01"):
