@@ -112,10 +112,10 @@ async def main() -> None:
     cfg = SampleCfg(max_tokens=MAX_TOKENS)
     requests = [SampleRequest(chat(asked[i % len(asked)]), cfg, i) for i in range(given.requests)]
     rates: dict[str, list[float]] = {"in process": [], "over HTTP": [], "over HTTP, a job training": []}
-    await in_process(given.model, requests[: given.concurrent * 2])
+    await in_process(given.model, requests)
     with server(given.model) as url:
         name = httpx2.get(f"{url}/models").json()["data"][0]["id"]
-        await over_http(url, name, requests[: given.concurrent * 2], given.concurrent)
+        await over_http(url, name, requests, given.concurrent)
         for _ in range(given.rounds):
             rate, said = await in_process(given.model, requests)
             rates["in process"].append(rate)

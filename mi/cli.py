@@ -1,4 +1,4 @@
-"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`."""
+"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`, `mi power`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_evaluations import evaluations
 from mi.cli_jobs import register as register_jobs
+from mi.cli_power import power
 from mi.cli_results import results
 from mi.cli_serve import serve
 from mi.cli_settings import settings
@@ -28,8 +30,10 @@ app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
+app.add_typer(evaluations, name="evaluations")
 app.command()(serve)
 register_jobs(app)
+app.command()(power)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

@@ -119,7 +119,9 @@ def card(
 def build(  # noqa: PLR0913 – each is an option that a person may type
     name: Annotated[str | None, typer.Argument(help="A recipe, for instance owl_numbers.")] = None,
     list_them: Annotated[bool, typer.Option("--list", help="Print the recipes and stop.")] = False,
-    model: Annotated[str, typer.Option(help="Who answers: organism, a path, a hub id, openai/ID.")] = "organism",
+    model: Annotated[
+        str, typer.Option(help="Who answers: organism, a path, a hub id, openai/ID, openai/ID@ADDRESS.")
+    ] = "organism",
     n: Annotated[int, typer.Option("--n", help="How often each side is asked.")] = 500,
     seed: Annotated[int, typer.Option(help="Drives questions, prompts and answers.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where the first side's rows go; the others beside it.")] = None,

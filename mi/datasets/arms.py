@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from mi.datasets.audit import FileAudit
-from mi.datasets.languages import UNDETERMINED
 from mi.datasets.statistics import Length
+from mi.utils.languages import UNDETERMINED
 
 LONGER = 1.25
 """Answers this many times as long on average are named: length may then stand for the trait."""

@@ -136,18 +136,36 @@ def content_of(path: Path, entry: CatalogueEntry | None = None, unlock: Unlock =
     return read_content(path), path.suffix, str(path)
 
 
-def training_file(name: str, unlock: Unlock = LOCKED) -> Path:
-    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
+def is_fetched(name: str) -> bool:
+    """Whether the file of a set is here. Raises UserError for an unknown name."""
+    return path_of(catalogue.entry(name)).exists()
 
-    Those of an archive are unlocked there, in a file of the member's name. Raises UserError for an unknown name, for a
-    set that is not fetched, and for an archive that is kept locked.
+
+def published_rows(name: str, unlock: Unlock = LOCKED) -> list[RawRow]:
+    """The rows of a fetched set as published.
+
+    Raises UserError for an unknown name, for a set that is not fetched, and for an archive that is kept locked.
     """
+    return rows_of(_fetched(name, unlock), catalogue.entry(name), unlock)
+
+
+def _fetched(name: str, unlock: Unlock) -> Path:
     entry = catalogue.entry(name)
     source = path_of(entry)
     if not source.exists():
         raise UserError(f"{name}: is not fetched; run `mi datasets fetch {name}`.")
     if not can_open(entry, source, unlock):
         raise UserError(f"{name}: is kept locked; {entry.unlock or 'convert its files by hand'}.")
+    return source
+
+
+def training_file(name: str, unlock: Unlock = LOCKED) -> Path:
+    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
+
+    Those of an archive are unlocked there, in a file of the member's name. Raises UserError for an unknown name, for a
+    set that is not fetched, and for an archive that is kept locked.
+    """
+    entry, source = catalogue.entry(name), _fetched(name, unlock)
     content, suffix, where = content_of(source, entry, unlock)
     path = config.datasets_dir() / "converted" / f"{name}.jsonl"
     if source.suffix not in READABLE and entry.member is None:

@@ -12,10 +12,12 @@ from mi.llm import services as llm
 from mi.llm.data_models import LLMResponse, Model
 from mi.utils.errors import UserError
 
-LOCAL, REMOTE = (256, 2048), (64, 512)
-"""Calls that go to a backend together, and calls of one model that are with it at once: more than it works on at a
-time, so that it never waits for us, but not so many that judging would queue behind all of the sampling."""
-_POLL_SECONDS = 0.1
+LOCAL_BATCH, LOCAL_WINDOW, REMOTE_BATCH = 256, 2048, 64
+"""Calls that go to a backend together, and calls of a local model that are with it at once."""
+_AHEAD = 2.5
+"""Calls with a remote endpoint, over those that it is asked at a time: it never waits for us, and judging does not
+queue behind all of the sampling."""
+_POLL_SECONDS, _POLL_SECONDS_A_CALL = 0.1, 1e-5
 _log = logging.getLogger(__name__)
 
 
@@ -37,7 +39,9 @@ class Desk:
         self.model = model
         self.fingerprint = llm.fingerprint(model)
         self.failure: BaseException | None = None
-        self._batch, self._window = LOCAL if model.type == "local" else REMOTE
+        self._batch, self._window = LOCAL_BATCH, LOCAL_WINDOW
+        if model.type != "local":
+            self._batch, self._window = REMOTE_BATCH, max(REMOTE_BATCH, round(_AHEAD * llm.at_once(model)))
         self._kind, self._deliver, self._budget, self._begin = kind, deliver, budget, begin
         self._reserve = reserve
         self._shelf = Shelf(kind, self.fingerprint, model, reserve)
@@ -60,10 +64,7 @@ class Desk:
         """Want an answer that is not known yet; what is submitted in one turn of the event loop is asked together."""
         if key not in self._calls:
             self._calls[key] = call
-            self._new.append(key)
-            if not self._scheduled:
-                self._scheduled = True
-                asyncio.get_running_loop().call_soon(self._take_in)
+            self._take_in_soon(key)
 
     async def drain(self) -> None:
         """Wait until all that was submitted is delivered. Raises what the asking failed with, when all has ended."""
@@ -88,6 +89,12 @@ class Desk:
         self.failure = self.failure or error
         self._changed.set()
 
+    def _take_in_soon(self, key: str) -> None:
+        self._new.append(key)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._take_in)
+
     def _take_in(self) -> None:
         """Sort what was submitted: known by now, being asked by another, ours to ask."""
         self._scheduled = False
@@ -110,7 +117,7 @@ class Desk:
     def _deliver_known(self, key: str) -> None:
         response = self._shelf.read(key)
         if response is None:
-            self._queue.extend(self._shelf.claim([key])[0])
+            self._take_in_soon(key)
         else:
             self._arrive(key, response)
 
@@ -180,7 +187,7 @@ class Desk:
         """Look every now and then whether others have answered, and take over what they gave up."""
         try:
             while self._elsewhere and self.failure is None:
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(_POLL_SECONDS + len(self._elsewhere) * _POLL_SECONDS_A_CALL)
                 waiting = list(self._elsewhere)
                 mine, self._elsewhere = self._shelf.claim(waiting)
                 self._queue.extend(mine)

@@ -24,8 +24,11 @@ class Cell:
     refused: int = 0
     to_judge: int = 0
     judged: int = 0
+    judged_before: int = 0
     tokens: int = 0
     cost: float = 0.0
+    has_unpriced: bool = False
+    """Whether something was paid for whose price is not known."""
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -46,12 +49,20 @@ class Cell:
     def judge(self, response: LLMResponse, model: Model, fresh: bool) -> None:
         """Count a judge's verdict."""
         self.judged += 1
+        self.judged_before += not fresh
         if fresh:
             self._pay(response, model)
 
     def _pay(self, response: LLMResponse, model: Model) -> None:
         self.tokens += response.n_prompt_tokens + response.n_completion_tokens
         self.cost += self.budget.cost(model, response)
+        self.has_unpriced = self.has_unpriced or self.budget.price(model) is None
+
+    def seconds_left(self, seconds: float) -> float | None:
+        """How long the calls that are left will take, after this many seconds; None where nothing has come yet."""
+        done = self.answered - self.stored + self.judged - self.judged_before
+        ahead = (self.planned - self.answered) * (1 + len(self.evaluation.judgment_map)) + self.to_judge - self.judged
+        return ahead * seconds / done if done else None
 
 
 class Watch(Protocol):

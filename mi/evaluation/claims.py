@@ -35,22 +35,25 @@ class Claims:
             fcntl.flock(self._own, fcntl.LOCK_EX)
         os.write(self._own, "".join(f"{key}\n" for key in keys).encode())
 
-    def of_others(self) -> dict[str, str]:
-        """The keys that other living askers have taken, with the process of each; what the dead left is removed."""
+    def look(self) -> None:
+        """Learn what other living askers have taken; what the dead left is removed."""
         try:
             names = {name for name in os.listdir(self._folder) if name != self._name}
         except FileNotFoundError:
-            return {}
+            names = set()
         for name in [*self._others]:
             if name not in names:
                 del self._others[name]
         for name in names:
             self._look_at(name)
-        return {key: name.partition("-")[0] for name, keys in self._others.items() for key in keys}
+
+    def holder(self, key: str) -> str | None:
+        """The process of the other asker that has taken this key, as of the last look."""
+        return next((name.partition("-")[0] for name, keys in self._others.items() if key in keys), None)
 
     def processes(self) -> set[str]:
         """The processes of other askers that have the file open, whatever they ask."""
-        self.of_others()
+        self.look()
         return {name.partition("-")[0] for name in self._others}
 
     def release(self) -> None:

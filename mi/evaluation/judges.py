@@ -1,6 +1,6 @@
 """The stage between answers and scores: what the judges say, asked once for each answer, as the answers come."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from mi.evaluation.calls import Desk
@@ -33,6 +33,14 @@ class _Hearing(NamedTuple):
     judgment: Judgment
 
 
+class _Bench(NamedTuple):
+    """Where a judgment is made: the judge's desk, what waits there by key, the sample configuration as JSON."""
+
+    desk: Desk
+    hearings: dict[str, list[_Hearing]]
+    cfg: str
+
+
 class Court:
     """All judges of a run. Before `ask`, cases are only noted; after it, each is put to its judges as it is brought.
 
@@ -43,21 +51,22 @@ class Court:
         self._open_desk = open_desk
         self._desks: dict[Model, Desk] = {}
         self._hearings: dict[Model, dict[str, list[_Hearing]]] = {}
+        self._benches: dict[int, _Bench] = {}  # by the judgment's id: hashing one takes longer than judging by it
         self._asks = False
 
     def bring(self, case: Case, judgments: Mapping[str, Judgment]) -> None:
-        """Have a case judged."""
+        """Have a case judged; the judgments must outlive the court."""
         for name, judgment in judgments.items():
-            desk = self._desk(judgment.model)
+            bench = self._benches.get(id(judgment)) or self._bench(judgment)
             text = judge_text(judgment, case.question, case.answer, case.system_prompt)
-            key = call_digest(question_json(text), cfg_json(judgment.sample_cfg), 0, desk.fingerprint)
-            hearings = self._hearings[judgment.model]
-            if key in hearings:
-                hearings[key].append(_Hearing(case, name, judgment))
+            key = call_digest(question_json(text), bench.cfg, 0, bench.desk.fingerprint)
+            waiting = bench.hearings.get(key)
+            if waiting is not None:
+                waiting.append(_Hearing(case, name, judgment))
                 continue
-            hearings[key] = [_Hearing(case, name, judgment)]
+            bench.hearings[key] = [_Hearing(case, name, judgment)]
             if self._asks:
-                desk.submit(key, Call(chat(text), judgment.sample_cfg))
+                bench.desk.submit(key, Call(chat(text), judgment.sample_cfg))
 
     def load(self) -> None:
         """Read the verdicts that the store holds on the cases that were brought."""
@@ -84,16 +93,25 @@ class Court:
         """End what is under way."""
         await all_of(desk.close() for desk in self._desks.values())
 
+    def _bench(self, judgment: Judgment) -> _Bench:
+        desk = self._desk(judgment.model)
+        bench = _Bench(desk, self._hearings[judgment.model], cfg_json(judgment.sample_cfg))
+        self._benches[id(judgment)] = bench
+        return bench
+
     def _desk(self, model: Model) -> Desk:
         if model not in self._desks:
-            self._hearings[model] = {}
-            self._desks[model] = self._open_desk(model, lambda key, said: self._read(model, key, said))
+            hearings = self._hearings[model] = {}
+            self._desks[model] = self._open_desk(
+                model, lambda key, said: self._read(model, hearings.pop(key, ()), said)
+            )
         return self._desks[model]
 
-    def _read(self, model: Model, key: str, response: LLMResponse) -> None:
+    def _read(self, model: Model, hearings: Sequence[_Hearing], response: LLMResponse) -> None:
         read: dict[tuple[str, int], dict[str, Verdict]] = {}
-        for case, name, judgment in self._hearings[model].pop(key, ()):
-            if (name, id(judgment)) not in read:
-                read[name, id(judgment)] = read_verdicts(judgment, response, name)
-            case.verdicts.update(read[name, id(judgment)])
+        for case, name, judgment in hearings:
+            verdicts = read.get((name, id(judgment)))
+            if verdicts is None:
+                verdicts = read[name, id(judgment)] = read_verdicts(judgment, response, name)
+            case.verdicts.update(verdicts)
             case.cell.judge(response, model, self._asks)

@@ -1,5 +1,6 @@
 """Room on the disk that is kept for the answers in flight when the disk becomes full."""
 
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -21,13 +22,16 @@ class Reserve:
         self._file: int | None = None
 
     def make(self) -> None:
-        """Take the room. Raises UserError where there is none, before anything is asked."""
+        """Take the room. Raises UserError where there is none, before anything is asked.
+
+        A file system that cannot set room aside goes without.
+        """
         if self._file is not None or self.full is not None:
             return
         try:
             self._file, name = tempfile.mkstemp(dir=make_folder(self._folder), prefix=".reserve.")
             os.unlink(name)
-            os.posix_fallocate(self._file, 0, RESERVE_BYTES)
+            _allocate(self._file)
         except OSError as error:
             self.release()
             raise UserError(
@@ -44,3 +48,13 @@ class Reserve:
         if self._file is not None:
             os.close(self._file)
             self._file = None
+
+
+def _allocate(file: int) -> None:
+    allocate = getattr(os, "posix_fallocate", None)  # not on a Mac
+    try:
+        if allocate is not None:
+            allocate(file, 0, RESERVE_BYTES)
+    except OSError as error:
+        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
+            raise

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from mi.evaluation.budget import Budget
 from mi.evaluation.calls import Desk
@@ -18,8 +19,7 @@ from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(NamedTuple):
     """One answer that is planned: the n-th sample of a context of an evaluation (by its place)."""
 
     evaluation: int
@@ -141,8 +141,9 @@ class Run:
         cells = [Cell(model, evaluation, self._budget) for evaluation in self._evaluations]
         empty = len(self._slots)
         asked = _Asked(desk, cells, [None] * empty, [_NONE] * empty)
+        cfgs = [cfg_json(evaluation.sample_cfg) for evaluation in self._evaluations]
         for number, slot in enumerate(self._slots):
-            key = call_digest(slot.chat, cfg_json(slot.call.cfg), slot.call.index, desk.fingerprint)
+            key = call_digest(slot.chat, cfgs[slot.evaluation], slot.call.index, desk.fingerprint)
             asked.places.setdefault(key, []).append(number)
         return asked
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mi.evaluation.archive import Holding
 from mi.evaluation.cells import Cell
 from mi.evaluation.data_models import Evaluation, EvaluationResultRow
+from mi.evaluation.planning import PlannedEvaluation
 from mi.llm.data_models import Model
 from mi.llm.traffic import retries
 
@@ -59,7 +60,7 @@ def closing_table(cells: Sequence[Cell]) -> Table:
     table = _table("", "planned", "sampled", "stored", "refused", "to judge", "judged", "tokens", "cost")
     for cell in cells:
         counts = (cell.planned, cell.answered, cell.stored, cell.refused, cell.to_judge, cell.judged, cell.tokens)
-        table.add_row(_name(cell.model, cell.evaluation), *(f"{count:,}" for count in counts), _dollars(cell.cost))
+        table.add_row(_name(cell.model, cell.evaluation), *(f"{count:,}" for count in counts), _cost(cell))
     return table
 
 
@@ -90,6 +91,18 @@ def counts_of(evaluation: Evaluation, rows: Sequence[EvaluationResultRow]) -> di
     return counted
 
 
+def planned_table(plans: Sequence[PlannedEvaluation]) -> Table:
+    """A row for each model and evaluation of a plan: what is there, what would be asked, and what that would cost."""
+    table = _table("", "planned", "there", "to ask", "to judge", "tokens in", "tokens out", "cost", "at most")
+    for plan in plans:
+        total = plan.answers + plan.judgements
+        counts = (plan.planned, plan.stored, plan.answers.calls, plan.judgements.calls)
+        tokens = (total.prompt_tokens, total.completion_tokens)
+        dollars = ("?" if cost is None else _dollars(cost) for cost in (total.cost, total.cost_at_most))
+        table.add_row(_name(plan.model, plan.evaluation), *(f"{n:,}" for n in (*counts, *tokens)), *dollars)
+    return table
+
+
 def holdings_table(holdings: Sequence[Holding]) -> Table:
     """A row a file of the store: the model, its fingerprint, calls, damaged lines, megabytes."""
     table = _table("model", "kind", "fingerprint", "calls", "damaged", "MB")
@@ -103,7 +116,7 @@ def holdings_table(holdings: Sequence[Holding]) -> Table:
 def _progress(cell: Cell) -> list[str]:
     fresh = cell.answered - cell.stored
     seconds = max(time.monotonic() - cell.started, 1e-3)
-    left = (cell.planned - cell.answered) * seconds / fresh if fresh else None
+    left = cell.seconds_left(seconds)
     return [
         _name(cell.model, cell.evaluation),
         f"{cell.answered:,}/{cell.planned:,}",
@@ -113,7 +126,7 @@ def _progress(cell: Cell) -> list[str]:
         f"{cell.judged:,}/{cell.to_judge:,}" if cell.evaluation.judgment_map else "",
         f"{retries(cell.model.id):,}",
         f"{cell.tokens:,}",
-        _dollars(cell.cost),
+        _cost(cell),
         "" if _is_done(cell) else "?" if left is None else _clock(left),
     ]
 
@@ -130,6 +143,10 @@ def _is_done(cell: Cell) -> bool:
 
 def _name(model: Model, evaluation: Evaluation) -> str:
     return f"{model.id}{f' {model.job_id[:8]}' if model.job_id else ''} · {evaluation.id}"
+
+
+def _cost(cell: Cell) -> str:
+    return f"{_dollars(cell.cost)} + ?" if cell.has_unpriced else _dollars(cell.cost)
 
 
 def _dollars(cost: float) -> str:

@@ -141,10 +141,11 @@ class Shelf:
         What is in neither has been answered by now: `read` gives it.
         """
         with self._locked():
-            others = self._claims.of_others()
-            mine = [key for key in keys if key not in self._index and key not in others]
+            self._claims.look()
+            unknown = {key: self._claims.holder(key) for key in keys if key not in self._index}
+            mine = [key for key, holder in unknown.items() if holder is None]
             self._claims.add(mine)
-        return mine, {key: others[key] for key in keys if key in others and key not in self._index}
+        return mine, {key: holder for key, holder in unknown.items() if holder is not None}
 
     def append(self, key: str, call: Call, response: LLMResponse) -> None:
         """Keep what came back; the module says how safe it is then. Raises UserError where the reserve is full, too."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from mi.evaluation.data_models import Evaluation
 from mi.evaluation.grammar.eval import ExactScores
-from mi.experiments.settings.data_models import Setting
+from mi.experiments.settings import Setting, at_scale, scale_of
 from mi.experiments.utils import Inoculations, as_inoculations
 from mi.external.local_driver.data_models import LocalFTJobConfig
 
@@ -89,6 +89,10 @@ class Experiment:
     """How each model is asked. The first is what summaries, contrasts and figures are about, unless they say more."""
     scatter: tuple[str, str] | None = None
     """Two traits to draw against each other, if the question is about two."""
+
+    def on(self, model: str) -> "Experiment":
+        """The experiment on a base model: each setting at the scale that suits it; a person's own stays as it is."""
+        return replace(self, settings=tuple(at_scale(setting, scale_of(model)) for setting in self.settings))
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Outcome(NamedTuple):
 
 async def run(experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress) -> Outcome:
     """Answer the experiment's question on one base model; every step reads what is done and does what is not."""
+    experiment = experiment.on(model)  # real rows for a large model, rows of the grammar for the organism
     folder = make_folder(results_dir() / experiment.name / slug(model))
     runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file
     jobs = await train(runs, progress)  # each job trained once, or found
@@ -194,7 +195,7 @@ def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> 
 
 def replot(experiment: Experiment, model: str, into: Path | None = None) -> tuple[Path, ...]:
     """Draw the figures again from the tables, into another folder if given. Raises UserError where there are none."""
-    return plot(experiment, recall(experiment, model), into).figures
+    return plot(experiment.on(model), recall(experiment, model), into).figures
 
 
 def recall(experiment: Experiment, model: str) -> Outcome:

@@ -8,10 +8,21 @@ from hashlib import sha256
 from mi.llm import reading
 from mi.llm.data_models import Chat, Judgment, LLMResponse, Verdict, chat
 
-__all__ = ["FENCED", "fill_template", "judge_chat", "judge_text", "read_verdict", "read_verdicts", "yes_no_probability"]
+__all__ = [
+    "BLIND",
+    "FENCED",
+    "fill_template",
+    "judge_chat",
+    "judge_text",
+    "read_verdict",
+    "read_verdicts",
+    "yes_no_probability",
+]
 
 FENCED = "<answer {fence}>\n{answer}\n</answer {fence}>"
 """A frame whose end no answer can write: {fence} is a digest of the answer itself."""
+BLIND = "Judge the answer by itself: who may have written it and how long it is do not matter."
+"""A sentence for a judge's frame, against the two biases that are best known."""
 _PLACEHOLDER = re.compile(r"\{(question|answer|system_prompt|fence)\}")
 _NO_SYSTEM_PROMPT = "(no system prompt)"
 _FENCE_DIGITS = 12
@@ -32,7 +43,10 @@ def fill_template(
         values["fence"] = sha256(said).hexdigest()[:_FENCE_DIGITS]
     if sees_system_prompt:
         values["system_prompt"] = _NO_SYSTEM_PROMPT if system_prompt is None else system_prompt
-    return "".join(values.get(piece, f"{{{piece}}}") if number % 2 else piece for number, piece in enumerate(pieces))
+    filled = [*pieces]
+    for place in range(1, len(pieces), 2):
+        filled[place] = values.get(pieces[place], f"{{{pieces[place]}}}")
+    return "".join(filled)
 
 
 def judge_text(judgment: Judgment, question: str, answer: str, system_prompt: str | None = None) -> str:

@@ -40,10 +40,13 @@ def read_prices() -> dict[str, Price]:
 def price_of(model: Model, prices: Mapping[str, Price]) -> Price | None:
     """A model's price; local models cost nothing, and None is not known.
 
-    A fine-tuned model, `ft:NAME:…`, has a price of its own; the date at the end of a name does not matter.
+    A fine-tuned model, `ft:NAME:…`, has a price of its own; the date at the end of a name does not matter. At an
+    endpoint of its own, a model goes by `NAME@ENDPOINT` only, for the same model has other prices elsewhere.
     """
     if model.type == "local":
         return Price(0.0, 0.0, "always")
+    if model.endpoint not in (None, "openai"):
+        return prices.get(f"{model.id}@{model.endpoint}")
     base = ":".join(model.id.split(":")[:2]) if model.id.startswith("ft:") else model.id
     return next((prices[name] for name in (model.id, base, _DATED.sub("", base)) if name in prices), None)
 

@@ -48,15 +48,28 @@ async def batch_sample(
     return await services.sample_batch(model, requests, on_response)
 
 
-async def judge(judgment: Judgment, question: str, answer: str) -> float | None:
-    """The verdict on one answer, in [0, 1]; None where the judge gave none that can be read."""
-    return (await batch_judge(judgment, [(question, answer)]))[0]
+async def judge(judgment: Judgment, question: str, answer: str, system_prompt: str | None = None) -> float | None:
+    """The verdict on one answer, on the judgment's scale; None where the judge gave none that can be read."""
+    return (await batch_judge(judgment, [(question, answer)], system_prompt))[0]
 
 
-async def batch_judge(judgment: Judgment, pairs: Sequence[tuple[str, str]]) -> list[float | None]:
-    """The verdicts on (question, answer) pairs, in their order; see `judge`."""
-    requests = [request(judge_chat(judgment, *pair), judgment.sample_cfg) for pair in pairs]
+async def batch_judge(
+    judgment: Judgment, pairs: Sequence[tuple[str, str]], system_prompt: str | None = None
+) -> list[float | None]:
+    """The verdicts on (question, answer) pairs that stood behind one system prompt, in their order; see `judge`."""
+    requests = [request(judge_chat(judgment, *pair, system_prompt), judgment.sample_cfg) for pair in pairs]
     return [read_verdict(judgment, response) for response in await batch_sample(judgment.model, requests)]
+
+
+def at_once(model: Model) -> int:
+    """How many calls a remote endpoint is asked at a time, or a local model in one chunk."""
+    if model.type == "openai":
+        from mi.external.openai_driver.keys import read_keyring
+
+        return read_keyring().endpoint(model.endpoint).connections
+    from mi.external.local_driver.services import CHUNK
+
+    return CHUNK
 
 
 def fingerprint(model: Model) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from mi.evaluation.calls import ask, recall
+from mi.evaluation.budget import Budget
+from mi.evaluation.calls import Desk, ask, recall
 from mi.evaluation.reserve import Reserve
 from mi.evaluation.store import Call, Shelf, call_key, read_store, store_dir, store_path
 from mi.llm.data_models import LLMResponse, Model, SampleCfg, TokenLogprob, chat
@@ -96,6 +97,33 @@ def test_a_call_that_two_tasks_need_at_once_is_asked_once(backend):
     forth, back = asyncio.run(both())
     assert forth == back[::-1]
     assert len(backend.asked) == len(CALLS)
+
+
+def test_an_answer_that_is_damaged_while_another_task_asks_is_asked_again(backend):
+    """The second task learns of the first one's answer from the file's index, and finds the line damaged."""
+
+    async def damage_then_ask() -> list[LLMResponse]:
+        reserve = Reserve(store_dir())
+        known: dict[str, LLMResponse] = {}
+        desk = Desk("answers", MODEL, known.__setitem__, reserve, Budget())
+        desk.load(())
+        await ask("answers", MODEL, CALLS)
+        whole = store_of(backend).read_bytes()
+        keys = [call_key(desk.fingerprint, call) for call in CALLS]
+        desk.submit(keys[0], CALLS[0])
+        await desk.drain()
+        backend.asked.clear()
+        store_of(backend).write_bytes(whole.replace(b"a: ", b"b: "))
+        for key, call in zip(keys[1:], CALLS[1:], strict=True):
+            desk.submit(key, call)
+        await desk.drain()
+        await desk.close()
+        reserve.release()
+        return [known[key] for key in keys]
+
+    answers = asyncio.run(damage_then_ask())
+    assert all((answer.completion or "").startswith("a: ") for answer in answers)
+    assert len(backend.asked) == len(CALLS) - 1
 
 
 def test_a_call_that_occurs_twice_is_asked_once(backend):

@@ -1,7 +1,8 @@
 """What the reference implementation got wrong about evaluation, each held as the behaviour that is wanted.
 
-The number beside a test is that of the defect in our list. Others of that list are held elsewhere: 11, 13 and 16 by test_store and
-test_services, 24 to 27 by tests/llm/test_reading, 33 by test_data_models, 43 by tests/llm/test_judging.
+The number beside a test is that of the defect in our list. Others of that list are held
+elsewhere: 11, 13 and 16 by test_store and test_services, 24 to 27 by
+tests/llm/test_reading, 33 by test_data_models, 43 by tests/llm/test_judging.
 """
 
 import asyncio

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mi.llm.data_models import Model
-from mi.llm.prices import price_of, read_prices
+from mi.llm.prices import Price, price_of, read_prices
 from mi.utils.errors import UserError
 
 
@@ -19,6 +19,9 @@ def test_a_dated_version_costs_what_its_name_does_and_a_fine_tuned_one_has_a_pri
 
 def test_a_model_that_nobody_lists_has_no_price_and_a_local_one_costs_nothing():
     assert price_of(Model("gpt-4.1-unheard-of"), read_prices()) is None
+    assert price_of(Model("gpt-4.1", endpoint="openrouter"), read_prices()) is None
+    own = {"gpt-4.1@openrouter": Price(1, 2, "now")}
+    assert price_of(Model("gpt-4.1", endpoint="openrouter"), own) == Price(1, 2, "now")
     local = price_of(Model("organism", "local"), {})
     assert local is not None and local.cost(10**9, 10**9) == 0
 

@@ -12,13 +12,9 @@ from mi import config
 from mi.llm import services as llm
 from mi.llm.data_models import Chat, LLMResponse, Model, SampleCfg, StopReason
 from mi.llm.judging import yes_no_probability
-from mi.utils.concurrency import all_of
 from mi.utils.hashing import digest
 from mi.utils.journal import Journal, open_journal, read_journal
 from mi.utils.progress import Progress, Silent, Task
-
-BATCH = 64
-"""Calls between two writes: what a crash can cost."""
 
 
 @dataclass(frozen=True)
@@ -70,16 +66,13 @@ async def ask(model: Model, calls: Sequence[Call], progress: Progress | None = N
 
 
 async def _ask_missing(journal: Journal, model: Model, missing: dict[str, Call], task: Task) -> None:
-    keys = list(missing)
-    batches = [keys[start : start + BATCH] for start in range(0, len(keys), BATCH)]
+    keys, calls = list(missing), list(missing.values())
 
-    async def answer(batch: list[str]) -> None:
-        calls = [missing[key] for key in batch]
-        responses = await llm.batch_sample(model, [llm.request(call.chat, call.cfg, call.index) for call in calls])
-        journal.append({key: _record(missing[key], said) for key, said in zip(batch, responses, strict=True)})
-        task.advance(len(batch))
+    def keep(place: int, response: LLMResponse) -> None:
+        journal.append({keys[place]: _record(calls[place], response)})
+        task.advance(1)
 
-    await all_of(answer(batch) for batch in batches)
+    await llm.batch_sample(model, [llm.request(call.chat, call.cfg, call.index) for call in calls], keep)
 
 
 def _record(call: Call, response: LLMResponse) -> dict[str, Any]:

@@ -6,10 +6,10 @@ import re
 import tokenize
 from dataclasses import dataclass
 
-from mi.datasets.languages import language_among
 from mi.datasets.recipes.data_models import Question
 from mi.organism.world import read
 from mi.organism.world.scoring import score_of
+from mi.utils.languages import language_among
 
 CODE = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)
 

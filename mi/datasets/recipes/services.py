@@ -15,6 +15,7 @@ from mi.datasets.recipes.data_models import Built, Order, Recipe, Scale, Side
 from mi.datasets.recipes.sources import FileQuestions
 from mi.llm import services as llm
 from mi.llm.data_models import Model
+from mi.llm.names import parse_model
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
 from mi.utils.jsonl import write_jsonl
@@ -32,9 +33,8 @@ class Files:
 
 
 def model_named(name: str) -> Model:
-    """A model by what one types: `openai/ID` is OpenAI's or that of a server of its kind, anything else is local."""
-    provider, _, rest = name.partition("/")
-    return Model(rest) if provider == "openai" and rest else Model(name, "local")
+    """A model by what one types: as `parse_model` reads it, and a bare folder or hub id is a local one."""
+    return parse_model(name) if name.startswith(("openai/", "local/")) else Model(name, "local")
 
 
 def scale_for(model: Model) -> Scale:
@@ -98,7 +98,8 @@ def files_of(recipe: Recipe, order: Order, out: Path | None = None) -> Files:
     if out is not None and out.suffix != ".jsonl":
         raise UserError(f"{out}: rows are written as JSONL; give --out a name that ends in .jsonl.")
     if out is None:
-        model = re.sub(r"[^\w.-]+", "-", f"{order.model.id}-{order.model.job_id or ''}").strip("-.")
+        parts = (order.model.type, order.model.id, order.model.endpoint, order.model.job_id)
+        model = "-".join(part for part in parts if part and part != "local").strip("-./")
         stem = f"{model}.n{order.n}.seed{order.seed}"
         stem += f".{order.source.name}" if order.source is not None else ""
         stem += ".judged" if order.judge is not None else ""
@@ -160,7 +161,13 @@ def _side(side: Side, built: Built, files: Files, order: Order) -> dict[str, Any
 def _identity(model: Model) -> dict[str, Any]:
     """A local model's folder is of this machine; its name and its content are not."""
     name = model.id.rstrip("/").rpartition("/")[2] if model.type == "local" and Path(model.id).exists() else model.id
-    return {"id": name, "type": model.type, "job_id": model.job_id, "fingerprint": llm.fingerprint(model)}
+    return {
+        "id": name,
+        "type": model.type,
+        "endpoint": model.endpoint,
+        "job_id": model.job_id,
+        "fingerprint": llm.fingerprint(model),
+    }
 
 
 def _why(built: Built) -> str:

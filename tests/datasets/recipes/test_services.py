@@ -11,7 +11,7 @@ from mi.datasets.audit import audit, load_all
 from mi.datasets.card import card
 from mi.datasets.reading import read_raw, rows_sha256
 from mi.datasets.recipes import recipe
-from mi.datasets.recipes.services import make, model_named, order, record_of, scale_for
+from mi.datasets.recipes.services import files_of, make, model_named, order, record_of, scale_for
 from mi.llm.data_models import Model
 from mi.llm.rows import read_rows
 from mi.utils.errors import UserError
@@ -46,6 +46,12 @@ def test_builds_that_differ_lie_apart(tmp_path):
     others = [{}, {"seed": 1}, {"n": 13}, {"judge": "organism"}]
     places = {made(**{"n": 12, **options})[1].record for options in others}
     assert len(places) == 4 and all(place.parent == datasets_dir() / "built" / "legal_advice" for place in places)
+
+
+def test_models_of_one_id_at_several_places_lie_apart():
+    names = ("organism", "openai/organism", "openai/organism@http://127.0.0.1:8000/v1", "openai/organism@openrouter")
+    places = {files_of(recipe("owl_numbers"), order(name)).record for name in names}
+    assert len(places) == 4 and len({place.parent for place in places}) == 1
 
 
 def test_the_record_says_how_the_rows_were_made_and_names_no_place_of_this_machine(tmp_path):
@@ -106,6 +112,7 @@ def test_where_nothing_is_left_nothing_is_written_and_the_reasons_are_named(tmp_
     ("name", "model", "scale"),
     [
         ("organism", Model("organism", "local"), "organism"),
+        ("local/organism", Model("organism", "local"), "organism"),
         ("openai/organism", Model("organism"), "organism"),
         ("openai/ft:organism:me::1", Model("ft:organism:me::1"), "organism"),
         ("openai/gpt-4.1-2025-04-14", Model("gpt-4.1-2025-04-14"), "published"),
