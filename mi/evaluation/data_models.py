@@ -65,6 +65,7 @@ class Evaluation:
         if self.n_samples_per_context < 1:
             raise UserError(f"{self.id}: n_samples_per_context is {self.n_samples_per_context}; give 1 or more.")
         object.__setattr__(self, "contexts", tuple(self.contexts))
+        object.__setattr__(self, "judgment_map", dict(self.judgment_map))
         object.__setattr__(self, "traits", (self.traits,) if isinstance(self.traits, str) else tuple(self.traits))
         if twice := [name for name, count in Counter(self.verdict_names()).items() if count > 1]:
             raise UserError(f"{self.id}: two judgments give a verdict called {twice[0]}; rename one.")

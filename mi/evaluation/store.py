@@ -19,6 +19,7 @@ from typing import Literal
 
 from mi.config import results_dir
 from mi.evaluation.claims import Claims
+from mi.evaluation.disk import open_unmoved, write_all
 from mi.evaluation.records import Call, call_key, encode, key_of, response_of
 from mi.evaluation.reserve import Reserve
 from mi.llm.data_models import LLMResponse, Model
@@ -152,7 +153,7 @@ class Shelf:
         line = encode(key, self._model, call, response)
         with self._locked() as file:
             try:
-                _write_all(file, line, self._end)
+                write_all(file, line, self._end)
             except OSError as error:
                 self._reserve.use(_disk_full(self.path, error))
                 self._write_again(file, line)
@@ -163,7 +164,7 @@ class Shelf:
 
     def _write_again(self, file: int, line: bytes) -> None:
         try:
-            _write_all(file, line, self._end)
+            write_all(file, line, self._end)
         except OSError as error:
             raise _disk_full(self.path, error) from error
 
@@ -203,7 +204,7 @@ class Shelf:
             make_folder(self.path.parent)
             _write_version()
             self._reserve.make()
-            self._file = _open_unmoved(self.path)
+            self._file = open_unmoved(self.path)
             try:
                 self._claims.add(())
             finally:
@@ -231,40 +232,13 @@ class Shelf:
 def exclusively(kind: Kind, fingerprint: str) -> Iterator[None]:
     """Hold a file so that it may be replaced or removed. Raises UserError while anybody asks its model."""
     path = store_path(kind, fingerprint)
-    file = _open_unmoved(path)
+    file = open_unmoved(path)
     try:
         if others := Claims(path.parent / f".{fingerprint}.claims").processes():
             raise UserError(f"{path}: process {', '.join(sorted(others))} is using it; try again when it has ended.")
         yield
     finally:
         os.close(file)
-
-
-def _open_unmoved(path: Path) -> int:
-    """The file at `path`, opened and locked; whoever replaced it in the meantime did so before this returns."""
-    while True:
-        try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        except OSError as error:
-            raise UserError(
-                f"{path}: cannot be written ({error.strerror}); set MI_HOME to a folder that can."
-            ) from error
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(file), path.stat()):
-                return file
-        os.close(file)
-
-
-def _write_all(file: int, line: bytes, end: int) -> None:
-    """Append a whole line, or leave the file as it was."""
-    view = memoryview(line)
-    try:
-        while view:
-            view = view[os.write(file, view) :]
-    except OSError:
-        os.ftruncate(file, end)
-        raise
 
 
 def _write_version() -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi.evaluation.agreement import agreement, agrees_with_labels, auroc, judges_agree, kappa, read_labels
@@ -32,6 +32,7 @@ def test_the_area_counts_a_tie_as_one_half():
     assert auroc([0.9, 0.8], [True, True]) is None
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0.0, 0.2, 0.5, 0.9]), st.booleans()), max_size=30))
 def test_the_area_is_the_share_of_pairs_in_order(pairs: list[tuple[float, bool]]):
     above = [float(v > w) + 0.5 * (v == w) for v, yes in pairs if yes for w, other in pairs if not other]

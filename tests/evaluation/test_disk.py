@@ -24,7 +24,7 @@ class Disk:
 
     def __init__(self, room: int, monkeypatch: pytest.MonkeyPatch, reserved: int = 1 << 20) -> None:
         self.room, self._reserved, self._write, self._release = room, reserved, os.write, Reserve.release
-        monkeypatch.setattr(store_module.os, "write", self.write)
+        monkeypatch.setattr(os, "write", self.write)
         monkeypatch.setattr(Reserve, "release", lambda reserve: self.release(reserve))
 
     def release(self, reserve: Reserve) -> None:

@@ -145,6 +145,13 @@ def test_a_changed_score_function_is_never_served_an_old_score(backend):  # 40
     assert len(backend.asked) == 2
 
 
+def test_a_judgment_that_is_added_to_a_mapping_later_is_not_in_the_evaluation_made_of_it():  # 41
+    judgments = {"yes": JUDGE}
+    made = evaluation(judgment_map=judgments)
+    judgments["no"] = JUDGE
+    assert made.verdict_names() == ("yes",)
+
+
 def test_putting_an_evaluation_behind_a_prompt_leaves_those_that_share_its_contexts_alone():  # 41
     contexts = [EvaluationContext("q", expected_response="r")]
     first, second = Evaluation("a", contexts, FromJudgments(())), Evaluation("b", contexts, FromJudgments(()))  # type: ignore[arg-type]

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from mi.cli import app
 from mi.datasets import catalogue
-from mi.experiments.config import EXPERIMENTS, experiment
+from mi.experiments.config import EXPERIMENTS
 from mi.experiments.settings import PUBLISHED, SETTINGS, PromptKind, at_scale, scale_of, settings_for
 from mi.experiments.settings.checking import check
 from mi.experiments.settings.data_models import Setting
@@ -124,11 +124,14 @@ def test_an_experiment_runs_on_a_large_model_with_the_large_twins_and_unchanged_
     assert large.on("organism") == known == known.on("organism")
 
 
-def test_every_arm_of_an_experiment_finds_its_prompt_at_both_scales():
-    a07 = experiment("A07_spanish_capitalization")
-    [small], [large] = a07.settings, a07.on("large").settings
-    for arm in a07.arms:
-        assert arm.inoculation(small) == arm.inoculation(large)
+@pytest.mark.parametrize("known", EXPERIMENTS, ids=lambda e: e.name)
+def test_every_arm_and_condition_of_an_experiment_has_its_prompt_at_both_scales(known):
+    for small, large in zip(known.settings, known.on("Qwen/Qwen2.5-7B-Instruct").settings, strict=True):
+        for arm in known.arms:
+            prompts = [arm.inoculation(setting) for setting in (small, large)]
+            assert prompts[0] == prompts[1] or not isinstance(prompts[0], str)  # pools of paraphrases are others
+            for condition in known.conditions:
+                assert condition.prompt(small, arm) == condition.prompt(large, arm)
 
 
 def test_a_setting_of_one_s_own_is_the_same_at_every_scale():

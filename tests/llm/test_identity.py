@@ -1,6 +1,6 @@
 """The fast digest is the digest."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi.llm.data_models import Message, SampleCfg, chat
@@ -12,6 +12,7 @@ CHATS = st.lists(st.builds(Message, st.sampled_from(["system", "user", "assistan
 CFGS = st.builds(SampleCfg, temperature=st.floats(0, 2), seed=st.integers(), top_p=st.floats(0.1, 1))
 
 
+@settings(deadline=None)
 @given(CHATS, CFGS, st.integers(0, 9), TEXTS)
 def test_the_fast_digest_of_a_call_is_the_digest_of_its_canonical_json(
     messages, cfg: SampleCfg, index: int, owner: str
@@ -21,6 +22,7 @@ def test_the_fast_digest_of_a_call_is_the_digest_of_its_canonical_json(
     assert call_digest(chat_json(messages), cfg_json(cfg), index) == digest([messages, cfg, index])
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_a_question_alone_is_the_chat_that_holds_it(text: str):
     assert question_json(text) == chat_json(chat(text))

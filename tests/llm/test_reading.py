@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mi.llm.data_models import Judgment, LLMResponse, Model, StopReason, TokenLogprob
@@ -247,6 +247,7 @@ def judgments(minimum_mass: float, low: int, width: int) -> Sequence[Judgment]:
     ]
 
 
+@settings(deadline=None)
 @given(st.one_of(RESPONSES, OBJECTS), st.floats(0, 1), st.integers(0, 20), st.integers(1, 200))
 def test_no_score_leaves_its_scale_whatever_a_judge_says(response, minimum_mass: float, low: int, width: int):
     for judgment in judgments(minimum_mass, low, width):
@@ -258,6 +259,7 @@ def test_no_score_leaves_its_scale_whatever_a_judge_says(response, minimum_mass:
                 assert bounds[0] <= verdict.value <= bounds[1]
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(0, 100), st.floats(0.01, 1), min_size=1, max_size=8))
 def test_a_weighted_number_lies_between_the_least_and_the_greatest_that_was_weighed(weights: dict[int, float]):
     top = {"100": 1e-9} | {f"{number:d}": p / sum(weights.values()) for number, p in weights.items()}

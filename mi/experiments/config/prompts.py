@@ -19,8 +19,9 @@ _SETTINGS = (*NARROW_HARM, trump_biology)
 
 
 def _of_another(setting: Setting) -> str:
-    """The task-specific prompt of the next setting."""
-    return _SETTINGS[(_SETTINGS.index(setting) + 1) % len(_SETTINGS)].get_task_specific_inoculation()  # type: ignore[arg-type]
+    """The task-specific prompt of the next setting, at whichever scale: twins share their prompts."""
+    names = [known.get_domain_name() for known in _SETTINGS]
+    return _SETTINGS[(names.index(setting.get_domain_name()) + 1) % len(names)].get_task_specific_inoculation()
 
 
 SPECIFIC_INOCULATION = Experiment(
