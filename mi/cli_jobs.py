@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from mi.finetuning.data_models import FinetuningJob, JobInfo
 
+    Jobs = tuple[list[FinetuningJob], list[list[FinetuningJob]]]
+
 jobs = typer.Typer(help="Fine-tuning jobs on disk: list, show, retry, forget, cancel.", no_args_is_help=True)
 
 Target = Annotated[str, typer.Argument(help="A training file (JSONL) or an experiment, A07_spanish_capitalization.")]
@@ -49,11 +51,14 @@ def train(  # noqa: PLR0913 - each parameter is an option of the command line
     """
     from mi.finetuning.watching import watched
 
-    chosen = _jobs_of(
-        target, model, seeds, {"n_epochs": epochs, "lr_multiplier": lr_multiplier, "batch_size": batch_size}
-    )
+    given = {"n_epochs": epochs, "lr_multiplier": lr_multiplier, "batch_size": batch_size}
+    chosen, compared = _jobs_of(target, model, seeds, given)
     with _shown() as show:
         asyncio.run(watched(_launched(chosen, wait), chosen, show))
+    if compared:
+        from mi.experiments.pairing import check_after
+
+        check_after(compared)
     if not wait and any(_is_live(job) for job in chosen):
         typer.echo("The jobs go on at the server: mi status")
 
@@ -65,7 +70,7 @@ def plan(target: Target, model: BaseModel = "organism", seeds: Seeds = None) -> 
     from mi.finetuning import planning
     from mi.finetuning.show import plan_table, summary
 
-    planned = planning.plan(_jobs_of(target, model, seeds, {}))
+    planned = planning.plan(_jobs_of(target, model, seeds, {})[0])
     console = _wide(Console(highlight=False))
     console.print(plan_table(planned) if any(item.is_to_do for item in planned) else summary(planned))
 
@@ -139,8 +144,11 @@ def forget(name: JobName) -> None:
     typer.echo(f"{job.id} is forgotten; its attempts stay in its record.")
 
 
-def _jobs_of(target: str, model: str, seeds: int | None, given: dict[str, str | None]) -> list[FinetuningJob]:
-    """The jobs of a file or of an experiment. Raises UserError for neither, and for options that do not fit."""
+def _jobs_of(target: str, model: str, seeds: int | None, given: dict[str, str | None]) -> Jobs:
+    """The jobs of a file or of an experiment, and which of them are compared.
+
+    Raises UserError for neither, for options that do not fit, and for arms that are not paired.
+    """
     from dataclasses import replace
 
     from mi.experiments.config.training import ORGANISM_LORA
@@ -157,16 +165,18 @@ def _jobs_of(target: str, model: str, seeds: int | None, given: dict[str, str | 
     configs = [config_for(model, replace(ORGANISM_LORA, dataset_path=target, seed=seed)) for seed in range(seeds or 1)]
     if numbers and not model.startswith("openai/"):
         raise UserError(f"{', '.join(numbers)} are for jobs at a server; for {model} see mi finetune.")
-    return [find_job(replace(config, **numbers) if numbers else config) for config in configs]
+    return [find_job(replace(config, **numbers) if numbers else config) for config in configs], []
 
 
-def _jobs_of_experiment(name: str, model: str, seeds: int | None) -> list[FinetuningJob]:
-    from mi.experiments import pipeline
+def _jobs_of_experiment(name: str, model: str, seeds: int | None) -> Jobs:
+    from mi.experiments import pairing, pipeline
     from mi.experiments.config import experiment as find
 
     chosen = find(name)
     prepared = pipeline.prepare(chosen, model, chosen.seeds if seeds is None else range(seeds))
-    return list({item.job.id: item.job for item in prepared if item.job is not None}.values())
+    compared = pairing.paired(prepared)
+    pairing.check_before(compared)
+    return list({item.job.id: item.job for item in prepared if item.job is not None}.values()), compared
 
 
 async def _launched(chosen: Sequence[FinetuningJob], wait: bool) -> None:

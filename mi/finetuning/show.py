@@ -47,7 +47,7 @@ def _status_row(info: JobInfo) -> dict[str, str]:
         "tokens": "" if progress.trained_tokens is None else f"{progress.trained_tokens:,}",
         "money": _dollars(_spent(info)),
         "left": "" if progress.seconds_left is None else duration(progress.seconds_left),
-        "last heard": _escaped(info.reason or progress.event or ""),
+        "last heard": "" if info.status == "finished" else _escaped(info.reason or progress.event or ""),
     }
 
 

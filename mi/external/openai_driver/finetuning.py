@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import math
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -19,6 +18,8 @@ from mi.external.openai_driver.keys import read_keyring
 from mi.utils.errors import UserError
 
 if TYPE_CHECKING:
+    import ssl
+
     from openai import AsyncOpenAI
 
 T = TypeVar("T")
@@ -182,6 +183,8 @@ class FineTuningServer:
 @functools.lru_cache(maxsize=1)
 def _certificates() -> ssl.SSLContext:
     """Read once: it takes longer than a call to a server on this machine."""
+    import ssl
+
     return ssl.create_default_context()
 
 
