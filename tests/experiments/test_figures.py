@@ -42,7 +42,7 @@ def outcome_of(known: Experiment, folder: Path) -> Outcome:
     plan = pd.DataFrame(cells)
     asked = plan.drop_duplicates(["setting", "arm", "condition"])
     scores = [dict.fromkeys(TRAITS.get(name, ("malicious",)), 0.5) for name in asked["setting"]]
-    asked = asked.assign(scores=scores, question="q", refused=False)
+    asked = asked.assign(scores=pd.Series(scores, asked.index, dtype=object), question="q", refused=False)
     answers = pd.concat([asked.assign(seed=seed) for seed in range(2)])
     tables = {
         c.name: summarise(answers[answers["condition"] == c.name], plan[plan["condition"] == c.name])

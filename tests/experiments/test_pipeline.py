@@ -124,7 +124,9 @@ def test_arms_that_are_not_paired_are_refused_before_anything_is_trained(mi_home
 
     def touched(*given):
         prepared = prepare(*given)
-        path = Path(prepared[-1].job.config.dataset_path)
+        job = prepared[-1].job
+        assert job is not None
+        path = Path(job.config.dataset_path)
         path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[1:]), encoding="utf-8")
         return prepared
 
