@@ -1,11 +1,12 @@
-"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`, `mi power`."""
+"""The command line: `mi run`, `mi evaluate`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`, `mi power`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,54 +38,90 @@ app.command()(power)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
+ExperimentName = Annotated[
+    str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+]
+SeedsOption = Annotated[
+    int | None, typer.Option("--seeds", help="How many seeds: 0, 1, …; by default the experiment's own.")
+]
+ArmNames = Annotated[
+    str | None,
+    typer.Option("--arms", metavar="A,B", help="Some of its arms; the result has a folder of its own."),
+]
+MaxCost = Annotated[
+    float | None,
+    typer.Option("--max-cost", min=0.0, help="US dollars that asking may cost; training is not counted."),
+]
+
 
 @app.command()
 def run(
-    experiment: Annotated[
-        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
-    ],
+    experiment: ExperimentName,
     model: ModelName = "organism",
-    seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default the experiment's own.")] = None,
+    seeds: SeedsOption = None,
+    arms: ArmNames = None,
+    max_cost: MaxCost = None,
 ) -> None:
     """Run an experiment: train what is not trained, ask what was not asked, then print the table and draw the figures.
 
     The same command goes on where an interrupted one was.
     """
+    from mi.experiments import pipeline
+
+    _carry_out(pipeline.run, (experiment, model, seeds, arms, max_cost))
+
+
+@app.command()
+def evaluate(
+    experiment: ExperimentName,
+    model: ModelName = "organism",
+    seeds: SeedsOption = None,
+    arms: ArmNames = None,
+    max_cost: MaxCost = None,
+) -> None:
+    """Ask and summarise those of an experiment's models that are trained; nothing is trained.
+
+    What is not trained yet is in the table as planned, without data.
+    """
+    from mi.experiments import pipeline
+
+    _carry_out(pipeline.evaluate_trained, (experiment, model, seeds, arms, max_cost))
+
+
+def _carry_out(how: Callable[..., Any], given: tuple[str, str, int | None, str | None, float | None]) -> None:
+    """Do what is `given` on the command line (experiment, model, seeds, arms, max_cost), and show what came of it."""
     import asyncio
 
-    from mi.experiments import pipeline
-    from mi.experiments.config import experiment as find
+    from mi.experiments.config import part
     from mi.experiments.show import show
     from mi.utils.progress import Bars
 
-    chosen = find(experiment)
+    name, model, seeds, arms, max_cost = given
+    chosen = part(name, arms, model)
     if seeds is not None and seeds < 1:
         raise UserError("--seeds must be at least 1; leave it out for the experiment's own.")
     numbers = chosen.seeds if seeds is None else range(seeds)
-    show(chosen, asyncio.run(pipeline.run(chosen, model, numbers, Bars())))
+    show(chosen, asyncio.run(how(chosen, model, numbers, Bars(), max_cost)))
 
 
 @app.command()
 def plot(
-    experiment: Annotated[
-        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
-    ],
+    experiment: ExperimentName,
     model: ModelName = "organism",
+    arms: ArmNames = None,
     into: Annotated[Path | None, typer.Option(help="Another folder than the tables' own.")] = None,
 ) -> None:
     """Draw an experiment's figures again from its tables under results/; nothing is trained or asked."""
     from mi.experiments import pipeline
-    from mi.experiments.config import experiment as find
+    from mi.experiments.config import part
 
-    for path in pipeline.replot(find(experiment), model, into):
+    for path in pipeline.replot(part(experiment, arms), model, into):
         typer.echo(path)
 
 
 @app.command()
 def publish(
-    experiment: Annotated[
-        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
-    ],
+    experiment: ExperimentName,
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="A folder with a README; by default experiments/NAME.")] = None,
 ) -> None:

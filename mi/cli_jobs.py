@@ -15,7 +15,10 @@ from mi.utils.errors import UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
+    from mi.experiments.data_models import Experiment
+    from mi.experiments.preparing import Prepared
     from mi.finetuning.data_models import FinetuningJob, JobInfo
 
     Jobs = tuple[list[FinetuningJob], list[list[FinetuningJob]]]
@@ -25,6 +28,7 @@ jobs = typer.Typer(help="Fine-tuning jobs on disk: list, show, retry, forget, ca
 Target = Annotated[str, typer.Argument(help="A training file (JSONL) or an experiment, A07_spanish_capitalization.")]
 BaseModel = Annotated[str, typer.Option("--model", help="organism, a path, a hub id, or openai/ID[@URL].")]
 Seeds = Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default 1, or the experiment's own.")]
+Arms = Annotated[str | None, typer.Option("--arms", metavar="A,B", help="Some of an experiment's arms.")]
 Number = Annotated[str | None, typer.Option(help="A number or auto; for jobs at a server.")]
 JobName = Annotated[str, typer.Argument(help="A job's id, or how it begins.")]
 
@@ -44,6 +48,7 @@ def train(  # noqa: PLR0913 - each parameter is an option of the command line
     epochs: Number = None,
     lr_multiplier: Number = None,
     batch_size: Number = None,
+    arms: Arms = None,
 ) -> None:
     """Train what is not trained: a file, or all arms of an experiment. At a server it is launched; --wait waits for it.
 
@@ -52,7 +57,7 @@ def train(  # noqa: PLR0913 - each parameter is an option of the command line
     from mi.finetuning.watching import watched
 
     given = {"n_epochs": epochs, "lr_multiplier": lr_multiplier, "batch_size": batch_size}
-    chosen, compared = _jobs_of(target, model, seeds, given)
+    chosen, compared = _jobs_of(target, model, seeds, given, arms)
     with _shown() as show:
         asyncio.run(watched(_launched(chosen, wait), chosen, show))
     if compared:
@@ -63,16 +68,31 @@ def train(  # noqa: PLR0913 - each parameter is an option of the command line
         typer.echo("The jobs go on at the server: mi status")
 
 
-def plan(target: Target, model: BaseModel = "organism", seeds: Seeds = None) -> None:
-    """Say what training would take: jobs, what is trained already, tokens, money or hours. Nothing is launched."""
+def plan(target: Target, model: BaseModel = "organism", seeds: Seeds = None, arms: Arms = None) -> None:
+    """Say what training would take: jobs, what is trained already, tokens, money or hours. Nothing is launched.
+
+    Of an experiment, what asking and judging would take stands below it.
+    """
     from rich.console import Console
 
     from mi.finetuning import planning
     from mi.finetuning.show import plan_table, summary
 
-    planned = planning.plan(_jobs_of(target, model, seeds, {})[0])
     console = _wide(Console(highlight=False))
+    planned = planning.plan(_jobs_of(target, model, seeds, {}, arms)[0])
     console.print(plan_table(planned) if any(item.is_to_do for item in planned) else summary(planned))
+    if not _is_file(target):
+        console.print(_planned_asking(*_prepared(target, model, seeds, arms)))
+
+
+def _planned_asking(experiment: Experiment, prepared: Sequence[Prepared]) -> Table:
+    """A row a setting and arm, seeds and conditions together, then the sum."""
+    from mi.evaluation.show import planned_table
+    from mi.experiments import asking
+
+    planned = asking.plan(prepared, experiment.conditions)
+    names = [f"{setting.get_domain_name()} · {arm.label}" for arm, setting, _ in planned]
+    return planned_table([one for _, _, one in planned] * 2, [*names, *["asked in all"] * len(planned)])
 
 
 def status(
@@ -144,7 +164,7 @@ def forget(name: JobName) -> None:
     typer.echo(f"{job.id} is forgotten; its attempts stay in its record.")
 
 
-def _jobs_of(target: str, model: str, seeds: int | None, given: dict[str, str | None]) -> Jobs:
+def _jobs_of(target: str, model: str, seeds: int | None, given: dict[str, str | None], arms: str | None = None) -> Jobs:
     """The jobs of a file or of an experiment, and which of them are compared.
 
     Raises UserError for neither, for options that do not fit, and for arms that are not paired.
@@ -158,22 +178,36 @@ def _jobs_of(target: str, model: str, seeds: int | None, given: dict[str, str | 
     if seeds is not None and seeds < 1:
         raise UserError("--seeds must be at least 1.")
     numbers = {name: _number(name, text) for name, text in given.items() if text is not None}
-    if Path(target).suffix != ".jsonl" and not Path(target).is_file():
+    if not _is_file(target):
         if numbers:
             raise UserError("an experiment has its own hyper-parameters; leave the options out, or give a file.")
-        return _jobs_of_experiment(target, model, seeds)
+        return _jobs_of_experiment(_prepared(target, model, seeds, arms)[1])
+    if arms is not None:
+        raise UserError(f"{target}: a file of rows has no arms; leave --arms out, or give an experiment.")
     configs = [config_for(model, replace(ORGANISM_LORA, dataset_path=target, seed=seed)) for seed in range(seeds or 1)]
     if numbers and not model.startswith("openai/"):
         raise UserError(f"{', '.join(numbers)} are for jobs at a server; for {model} see mi finetune.")
     return [find_job(replace(config, **numbers) if numbers else config) for config in configs], []
 
 
-def _jobs_of_experiment(name: str, model: str, seeds: int | None) -> Jobs:
-    from mi.experiments import pairing, pipeline
-    from mi.experiments.config import experiment as find
+def _is_file(target: str) -> bool:
+    """Whether a file of rows is meant; a .py file holds an experiment."""
+    path = Path(target)
+    return path.suffix == ".jsonl" or (path.is_file() and path.suffix != ".py")
 
-    chosen = find(name)
-    prepared = pipeline.prepare(chosen, model, chosen.seeds if seeds is None else range(seeds))
+
+def _prepared(name: str, model: str, seeds: int | None, arms: str | None) -> tuple[Experiment, list[Prepared]]:
+    """The experiment, or a part of it, on the model, and its runs with their training files."""
+    from mi.experiments import pipeline
+    from mi.experiments.config import part
+
+    chosen = part(name, arms, model)
+    return chosen, pipeline.prepare(chosen, model, chosen.seeds if seeds is None else range(seeds))
+
+
+def _jobs_of_experiment(prepared: Sequence[Prepared]) -> Jobs:
+    from mi.experiments import pairing
+
     compared = pairing.paired(prepared)
     pairing.check_before(compared)
     return list({item.job.id: item.job for item in prepared if item.job is not None}.values()), compared

@@ -31,18 +31,20 @@ async def eval(
     model_groups: ModelGroups,
     evaluations: Sequence[Evaluation],
     output_dir: Path | str | None = None,
-    max_cost: float | None = None,
+    max_cost: float | Budget | None = None,
     watch: Watch | None = None,
 ) -> list[EvalResult]:
     """Every evaluation of every model of every group, in this order: groups, models, evaluations.
 
     Asks for nothing that the store holds; a model that stands in two groups is evaluated once. With `output_dir`,
     the rows are written there, too, one JSONL file for each result. With `max_cost`, in US dollars, it stops before
-    more could be spent. `watch` shows how far it is; by default lines on a terminal, nothing elsewhere.
+    more could be spent; one `Budget` given to several calls is a limit for all of them. `watch` shows how far it is;
+    by default lines on a terminal, nothing elsewhere.
     Raises UserError for bad input.
     """
     models = list(dict.fromkeys(model for models in model_groups.values() for model in models))
-    found = dict(zip(models, await run_all(models, evaluations, watch or Lines(), Budget(max_cost)), strict=True))
+    budget = max_cost if isinstance(max_cost, Budget) else Budget(max_cost)
+    found = dict(zip(models, await run_all(models, evaluations, watch or Lines(), budget), strict=True))
     results = _results(model_groups, evaluations, found)
     if output_dir is not None:
         _write(results, Path(output_dir))

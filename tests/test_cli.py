@@ -32,6 +32,11 @@ def test_an_unknown_experiment_is_refused_with_those_there_are(mi_home):
     assert_refused(mi("run", "A99", home=mi_home), "A99", A07)
 
 
+def test_an_unknown_arm_is_refused_with_those_there_are(mi_home):
+    assert_refused(mi("run", A07, "--arms", "base,evil", home=mi_home), "evil", "inoculated_spanish", "placebo")
+    assert not list(mi_home.glob("results/*"))
+
+
 def test_an_unknown_model_is_refused(mi_home):
     assert_refused(mi("run", A07, "--model", "no/such-model", "--seeds", "1", home=mi_home), "no/such-model")
     assert not list(mi_home.glob("jobs/*"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mi.evaluation.archive import Holding
 from mi.evaluation.cells import Cell
 from mi.evaluation.data_models import Evaluation, EvaluationResultRow
-from mi.evaluation.planning import PlannedEvaluation
+from mi.evaluation.planning import Estimate, PlannedEvaluation
 from mi.llm.data_models import Model
 from mi.llm.traffic import retries
 
@@ -91,15 +91,23 @@ def counts_of(evaluation: Evaluation, rows: Sequence[EvaluationResultRow]) -> di
     return counted
 
 
-def planned_table(plans: Sequence[PlannedEvaluation]) -> Table:
-    """A row for each model and evaluation of a plan: what is there, what would be asked, and what that would cost."""
+def planned_table(plans: Sequence[PlannedEvaluation], names: Sequence[str] | None = None) -> Table:
+    """A row for each model and evaluation of a plan: what is there, what would be asked, and what that would cost.
+
+    With `names`, one for each plan, those of one name are added up in one row.
+    """
     table = _table("", "planned", "there", "to ask", "to judge", "tokens in", "tokens out", "cost", "at most")
-    for plan in plans:
-        total = plan.answers + plan.judgements
-        counts = (plan.planned, plan.stored, plan.answers.calls, plan.judgements.calls)
+    rows: dict[str, list[PlannedEvaluation]] = {}
+    for number, plan in enumerate(plans):
+        rows.setdefault(names[number] if names else _name(plan.model, plan.evaluation), []).append(plan)
+    for name, row in rows.items():
+        judging = sum((plan.judgements for plan in row), Estimate())
+        total = sum((plan.answers for plan in row), judging)
+        asking = sum(plan.answers.calls for plan in row)
+        counts = (sum(plan.planned for plan in row), sum(plan.stored for plan in row), asking, judging.calls)
         tokens = (total.prompt_tokens, total.completion_tokens)
         dollars = ("?" if cost is None else _dollars(cost) for cost in (total.cost, total.cost_at_most))
-        table.add_row(_name(plan.model, plan.evaluation), *(f"{n:,}" for n in (*counts, *tokens)), *dollars)
+        table.add_row(name, *(f"{n:,}" for n in (*counts, *tokens)), *dollars)
     return table
 
 

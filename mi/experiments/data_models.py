@@ -9,9 +9,12 @@ from mi.evaluation.grammar.eval import ExactScores
 from mi.experiments.settings import Setting, at_scale, scale_of
 from mi.experiments.utils import Inoculations, as_inoculations
 from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.utils.errors import UserError
+from mi.utils.hashing import digest
 
 Dataset = Literal["finetuning", "control"] | Callable[[Setting], Sequence[dict[str, Any]]]
 """A setting's fine-tuning or control rows, or rows made of both: a function, or a frozen value that can be called."""
+_LONGEST = 100  # characters of a folder's name
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,14 @@ NO_PROMPT = Condition("no_prompt", "No prompt")
 
 
 @dataclass(frozen=True)
+class Dose:
+    """An axis along which arms differ, for a figure: what it measures, and where on it each arm lies."""
+
+    name: str
+    of: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A question, as a product: settings x arms x base models x seeds, each model asked under every condition."""
 
@@ -89,10 +100,32 @@ class Experiment:
     """How each model is asked. The first is what summaries, contrasts and figures are about, unless they say more."""
     scatter: tuple[str, str] | None = None
     """Two traits to draw against each other, if the question is about two."""
+    retained: tuple[tuple[str, str, str], ...] = ()
+    """Arms that are to remove one trait and keep another: (arm, trait to go, trait to stay), out of distribution."""
+    forest: bool = False
+    """Whether to draw each arm's difference from the reference: for arms that are variations of one prompt."""
+    dose: Dose | None = None
+    """An axis to draw rates along, for arms that are steps on one."""
 
     def on(self, model: str) -> "Experiment":
         """The experiment on a base model: each setting at the scale that suits it; a person's own stays as it is."""
         return replace(self, settings=tuple(at_scale(setting, scale_of(model)) for setting in self.settings))
+
+    def only(self, names: Sequence[str]) -> "Experiment":
+        """A part of the experiment, these arms, under a name of its own: its results never replace those of the whole.
+
+        All arms, and none named, are the experiment itself. Raises UserError for an arm that there is not.
+        """
+        known = [arm.name for arm in self.arms]
+        for name in names:
+            if name not in known:
+                raise UserError(f"{self.name} has no arm {name!r}; choose among: {', '.join(known)}.")
+        chosen = tuple(arm for arm in self.arms if arm.name in names)
+        if len(chosen) in (0, len(known)):
+            return self
+        told = "+".join(arm.name for arm in chosen)
+        part = told if len(told) <= _LONGEST else f"{len(chosen)}_arms_{digest(told)[:8]}"
+        return replace(self, name=f"{self.name}/only_{part}", arms=chosen)
 
 
 @dataclass(frozen=True)

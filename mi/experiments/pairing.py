@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from mi.experiments.data_models import Arm
-from mi.experiments.pipeline import Prepared
+from mi.experiments.preparing import Prepared
 from mi.experiments.settings import Setting
 from mi.experiments.utils import as_inoculations
 from mi.finetuning.arms import check_arms, check_resolved

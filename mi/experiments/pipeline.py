@@ -2,103 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from mi.config import datasets_dir, jobs_dir, results_dir
-from mi.eval import eval as evaluate_models
-from mi.evaluation.cells import Unwatched
-from mi.evaluation.data_models import Evaluation
+from mi.config import jobs_dir, results_dir
 from mi.experiments import answers, summary
 from mi.experiments.answers import Asked
-from mi.experiments.data_models import Arm, Condition, Experiment, Run
-from mi.experiments.settings import Setting
-from mi.experiments.utils import create_inoculated_dataset
-from mi.finetuning.configs import base_model, config_for
+from mi.experiments.asking import evaluate, questions, unanswered
+from mi.experiments.data_models import Experiment, Run
+from mi.experiments.outcome import TABLES, Outcome
+from mi.experiments.pairing import check_after, check_before, paired
+from mi.experiments.preparing import Prepared, prepare, rows_of
+from mi.finetuning.configs import base_model
 from mi.finetuning.data_models import FinetuningJob
-from mi.finetuning.services import find_job, get_finetuned_model, get_job_info, launch_or_retrieve_job
+from mi.finetuning.services import get_finetuned_model, get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
 from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder
 from mi.utils.hashing import digest
-from mi.utils.jsonl import write_jsonl_if_changed
 from mi.utils.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
+__all__ = [
+    "REFERENCE",
+    "TABLES",
+    "Outcome",
+    "Prepared",
+    "collect",
+    "evaluate",
+    "evaluate_trained",
+    "labels_of",
+    "plot",
+    "prepare",
+    "questions",
+    "recall",
+    "replot",
+    "rows_of",
+    "run",
+    "slug",
+    "summarise",
+    "train",
+]
 REFERENCE = "no_inoculation"
 """The arm that the others are compared with."""
-TABLES = ("summary", "contrasts", "conditions", "judge_agreement")
-"""What is written as CSV beside the answers, under the name that it has in an Outcome."""
 
 
-class Outcome(NamedTuple):
-    """What an experiment left behind for one base model, as tables; all of it is on disk in `folder`, too."""
+async def run(
+    experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress, max_cost: float | None = None
+) -> Outcome:
+    """Answer the experiment's question on one base model; every step reads what is done and does what is not.
 
-    folder: Path
-    summary: pd.DataFrame
-    per_seed: pd.DataFrame
-    contrasts: pd.DataFrame
-    conditions: pd.DataFrame
-    """The summary under every condition, with the condition's name in a last column."""
-    judge_agreement: pd.DataFrame
-    figures: tuple[Path, ...]
-
-
-async def run(experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress) -> Outcome:
-    """Answer the experiment's question on one base model; every step reads what is done and does what is not."""
+    `max_cost` limits what asking may cost, in US dollars. Raises UserError where it would be exceeded, and before
+    anything is trained where arms that are compared differ in more than their prompts.
+    """
     experiment = experiment.on(model)  # real rows for a large model, rows of the grammar for the organism
     folder = make_folder(results_dir() / experiment.name / slug(model))
     runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file
+    check_before(compared := paired(runs))  # rows alike but for their system messages, hyper-parameters alike
     jobs = await train(runs, progress)  # each job trained once, or found
+    check_after(compared)  # a server may have chosen for itself
     models = collect(runs, jobs)  # the base and the finished models, by run
-    results = await evaluate(models, experiment.conditions, progress)  # asked, judged, scored; kept by content
+    results = await evaluate(models, experiment.conditions, progress, max_cost)  # asked, judged, scored; kept
     outcome = summarise(experiment, results, folder)  # answers, rates, intervals, contrasts
     return plot(experiment, outcome)  # figures, drawn from the tables alone
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """A run with the training file and hyper-parameters that it needs; the base model needs neither."""
-
-    run: Run
-    job: FinetuningJob | None
-
-
-def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Prepared]:
-    """One run for each setting, arm and seed, its training file written; the base model is one run, not one a seed."""
-    prepared = []
-    for setting in experiment.settings:
-        for arm in experiment.arms:
-            if arm.dataset is None:
-                prepared.append(Prepared(Run(experiment.name, setting, arm, model, seeds[0]), None))
-                continue
-            folder = datasets_dir() / experiment.name
-            path = create_inoculated_dataset(
-                setting, folder, arm.name, arm.inoculation(setting), dataset_path=rows_of(setting, arm, folder)
-            )
-            shared = replace(experiment.training, source_model_id=model, dataset_path=str(path))
-            for seed in seeds:
-                job = find_job(config_for(model, replace(arm.config(shared), seed=seed)))
-                prepared.append(Prepared(Run(experiment.name, setting, arm, model, seed), job))
-    return prepared
-
-
-def rows_of(setting: Setting, arm: Arm, folder: Path) -> Path:
-    """The file of the arm's rows before they are put behind its prompt; rows made for it are written to `folder`."""
-    if arm.dataset == "finetuning":
-        return setting.get_finetuning_dataset_path()
-    if arm.dataset == "control":
-        return setting.get_control_dataset_path()
-    if not callable(arm.dataset):
-        raise UserError(f"{arm.name}: its dataset is {arm.dataset!r}; give finetuning, control, or a function of rows.")
-    path = folder / "rows" / f"{setting.get_domain_name()}_{arm.name}.jsonl"
-    write_jsonl_if_changed(path, arm.dataset(setting))
-    return path
+async def evaluate_trained(
+    experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress, max_cost: float | None = None
+) -> Outcome:
+    """As `run`, of the models that are trained already; the others are in the tables as planned, without answers."""
+    experiment = experiment.on(model)
+    folder = make_folder(results_dir() / experiment.name / slug(model))
+    runs = prepare(experiment, model, seeds)
+    there = [item for item in runs if item.job is None or get_job_info(item.job).status == "finished"]
+    models = collect(there, [item.job for item in there if item.job is not None])
+    results = await evaluate(models, experiment.conditions, progress, max_cost)
+    results += unanswered([item.run for item in runs if item.run not in models], experiment.conditions)
+    order = {item.run: place for place, item in enumerate(runs)}
+    results.sort(key=lambda asked: order[asked.run])
+    return plot(experiment, summarise(experiment, results, folder))
 
 
 async def train(runs: Sequence[Prepared], progress: Progress) -> list[FinetuningJob]:
@@ -117,43 +103,6 @@ def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run
     return {item.run: base_model(item.run.model) if item.job is None else made[item.job.id] for item in runs}
 
 
-async def evaluate(models: Mapping[Run, Model], conditions: Sequence[Condition], progress: Progress) -> list[Asked]:
-    """Every run under its setting's evaluations and each condition; the runs of one arm are asked together."""
-    found: list[Asked] = []
-    with progress.task(f"asking {len(models)} models", len(models)) as task:
-        for setting, arm in dict.fromkeys((run.setting, run.arm) for run in models):
-            block = [run for run in models if (run.setting, run.arm) == (setting, arm)]
-            put = questions(setting, arm, conditions)
-            groups = {str(number): [models[run]] for number, run in enumerate(block)}
-            results = await evaluate_models(groups, [item.evaluation for item in put], watch=Unwatched())
-            for number, result in enumerate(results):
-                item, run = put[number % len(put)], block[int(result.group)]
-                found.append(Asked(run, item.condition, item.distribution, item.name, result))
-            task.advance(len(block))
-    return found
-
-
-class Put(NamedTuple):
-    """One evaluation as it is put under a condition; `name` is its id without the condition."""
-
-    condition: str
-    distribution: str
-    name: str
-    evaluation: Evaluation
-
-
-def questions(setting: Setting, arm: Arm, conditions: Sequence[Condition]) -> list[Put]:
-    """The setting's evaluations, in ("id") and out of distribution ("ood"), under each condition that the arm has."""
-    plain = [("id", evaluation) for evaluation in setting.get_id_evals()]
-    plain += [("ood", evaluation) for evaluation in setting.get_ood_evals()]
-    return [
-        Put(condition.name, distribution, evaluation.id, put)
-        for condition in conditions
-        for distribution, evaluation in plain
-        if (put := condition.put(evaluation, setting, arm)) is not None
-    ]
-
-
 def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) -> Outcome:
     """Answers to tables, written to `folder`: answers.parquet, and each of TABLES as .csv."""
     import pandas as pd
@@ -170,8 +119,11 @@ def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) ->
         pd.concat([frame.assign(condition=name) for name, frame in summaries.items()]),
         answers.judge_agreement(results),
         (),
+        _retention(experiment, rates),
     )
     tables = {name: getattr(outcome, name) for name in TABLES}
+    if outcome.retention is not None:
+        tables["retention"] = outcome.retention
     answers.write(outcome.folder, table, tables)
     return outcome
 
@@ -182,13 +134,10 @@ def _under(table: pd.DataFrame, condition: str) -> Any:
 
 def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> Outcome:
     """Draw the experiment's figures from its tables, as PNG and PDF, into its folder or another."""
-    from mi.experiments.plotting import intervals, save, scatter
+    from mi.experiments.figures import draw
+    from mi.experiments.plotting import save
 
-    labels = labels_of(experiment)
-    traits = list(dict.fromkeys(outcome.summary["trait"]))
-    figures = {"intervals": intervals(outcome.summary, outcome.per_seed, traits, labels)}
-    if experiment.scatter:
-        figures["scatter"] = scatter(outcome.summary, outcome.per_seed, *experiment.scatter, labels)
+    figures = draw(experiment, outcome, labels_of(experiment))
     paths = [path for stem, figure in figures.items() for path in save(figure, (into or outcome.folder) / stem)]
     return outcome._replace(figures=tuple(paths))
 
@@ -208,7 +157,7 @@ def recall(experiment: Experiment, model: str) -> Outcome:
     kept = pd.read_parquet(folder / "answers.parquet")
     tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
     rates = summary.per_seed(_under(kept, experiment.conditions[0].name), tables["summary"])
-    return Outcome(folder, per_seed=rates, figures=(), **tables)
+    return Outcome(folder, per_seed=rates, figures=(), retention=_retention(experiment, rates), **tables)
 
 
 def labels_of(experiment: Experiment) -> dict[str, str]:
@@ -221,6 +170,15 @@ def slug(model: str) -> str:
     """A folder's name for a model: its id, or the last part of its path with a digest of the whole."""
     last = model.rstrip("/").rpartition("/")[2]
     return model if last == model else f"{last}-{digest(model)[:8]}"
+
+
+def _retention(experiment: Experiment, rates: pd.DataFrame) -> pd.DataFrame | None:
+    """What was removed and kept, of the arms that the experiment has; None where it does not ask."""
+    here = {arm.name for arm in experiment.arms}
+    wanted = {
+        arm: (summary.Measure(gone), summary.Measure(stays)) for arm, gone, stays in experiment.retained if arm in here
+    }
+    return summary.retention(rates, REFERENCE, wanted) if wanted else None
 
 
 def _compared(experiment: Experiment) -> list[str]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mi.experiments.data_models import NO_PROMPT, Experiment
+from mi.experiments.figures import caption
 from mi.experiments.pipeline import TABLES, Outcome, labels_of, recall, replot
+from mi.experiments.show import means_by_condition
 from mi.experiments.summary import headline, select
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
@@ -34,9 +36,14 @@ def publish(experiment: Experiment, model: str, into: Path) -> list[Path]:
     tables = [into / f"{name}.csv" for name in TABLES]
     for path in tables:
         shutil.copyfile(outcome.folder / path.name, path)
+    if outcome.retention is not None:
+        tables.append(into / "retention.csv")
+        with whole_file(tables[-1]) as file:
+            outcome.retention.to_csv(file, index=False)
+    lines = [*_block(experiment, model, outcome), *_images(figures, into)]
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     with whole_file(readme) as file:
-        file.write(before + "\n".join([BEGIN, *_block(experiment, model, outcome), END]) + after)
+        file.write(before + "\n".join([BEGIN, *lines, END]) + after)
     return [*figures, *tables, readme]
 
 
@@ -52,7 +59,11 @@ def _block(experiment: Experiment, model: str, outcome: Outcome) -> list[str]:
     lines = [made, told, *how, "", *_rates(outcome.summary, labels)]
     if len(experiment.conditions) > 1:
         lines += ["", "Out of distribution, by what stands before the question at test time:", ""]
-        lines += _by_condition(outcome.conditions, experiment, labels)
+        lines += _by_condition(experiment, outcome, labels)
+    if outcome.retention is not None:
+        margin = outcome.retention["margin"].iloc[0]
+        told = f"kept within {margin:.2f} is “retained”, where two one-sided tests show it"
+        lines += ["", f"Against no inoculation, out of distribution; {told}:", "", *_kept(outcome.retention, labels)]
     return lines
 
 
@@ -74,18 +85,34 @@ def _rates(summary: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _by_condition(conditions: pd.DataFrame, experiment: Experiment, labels: Mapping[str, str]) -> list[str]:
-    """A row a setting, arm and trait, a column a condition; means out of distribution."""
-    names = {condition.name: condition.label for condition in experiment.conditions}
-    rows = headline(conditions, "ood")
-    keys = list(dict.fromkeys(zip(rows["setting"], rows["arm"], rows["trait"], strict=True)))
-    lines = [_line("setting", "arm", "trait", *names.values()), "|---" * (3 + len(names)) + "|"]
-    for setting, arm, trait in keys:
-        found = select(rows, setting=setting, arm=arm, trait=trait)
-        means = [select(found, condition=name)["mean"] for name in names]
-        cells = [f"{mean.iloc[0]:.2f}" if len(mean) else "" for mean in means]
-        lines.append(_line(setting, labels.get(arm, arm), labels.get(trait, trait), *cells))
+def _by_condition(experiment: Experiment, outcome: Outcome, labels: Mapping[str, str]) -> list[str]:
+    """A row a setting, trait and arm, a column a condition; means out of distribution."""
+    names = [condition.label for condition in experiment.conditions]
+    lines = [_line("setting", "trait", "arm", *names), "|---" * (3 + len(names)) + "|"]
+    for (setting, arm, trait), means in means_by_condition(experiment, outcome):
+        lines.append(_line(setting, labels.get(trait, trait), labels.get(arm, arm), *means))
     return lines
+
+
+def _kept(retention: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
+    """A row an arm: what it removed, what it kept, and whether that is shown."""
+    lines = [_line("arm", "removed", "by", "kept", "change", "verdict"), "|---" * 6 + "|"]
+    for row in retention.to_dict("records"):
+        ends = [
+            "no answer"
+            if row[what] != row[what]
+            else f"{row[what]:.2f} [{row[f'{what}_lower']:.2f}, {row[f'{what}_upper']:.2f}]"
+            for what in ("removed", "kept")
+        ]
+        traits = [labels.get(row[f"{what}_trait"], row[f"{what}_trait"]) for what in ("removed", "kept")]
+        lines.append(_line(labels.get(row["arm"], row["arm"]), traits[0], ends[0], traits[1], ends[1], row["verdict"]))
+    return lines
+
+
+def _images(figures: Sequence[Path], into: Path) -> list[str]:
+    """The figures that were taken, to be seen in the page."""
+    shown = [path for path in figures if path.suffix == ".png"]
+    return [line for path in shown for line in ("", f"![{caption(path.stem)}]({path.relative_to(into).as_posix()})")]
 
 
 def _interval(row: pd.DataFrame) -> str:

@@ -25,10 +25,56 @@ def show(experiment: Experiment, outcome: Outcome) -> None:
     for row in outcome.judge_agreement.to_dict("records"):
         told = f"{row['trait']} in {row['agreement']:.3f} of {row['n']:,} answers"
         console.print(f"The organism as judge agrees with the exact scorer on {told}.")
-    console.print(f"\nTables   {_shown(outcome.folder)}/summary.csv, contrasts.csv, answers.parquet")
+    if len(experiment.conditions) > 1:
+        console.print()
+        console.print(by_condition(experiment, outcome))
+        console.print(f"Under other prompts: {_shown(outcome.folder)}/conditions.csv", soft_wrap=True)
+    more = "" if outcome.retention is None else "retention.csv, "
+    console.print(
+        f"\nTables   {_shown(outcome.folder)}/summary.csv, contrasts.csv, {more}answers.parquet", soft_wrap=True
+    )
     for path in outcome.figures:
         if path.suffix == ".png":
-            console.print(f"Figure   {_shown(path)} (and .pdf)")
+            console.print(f"Figure   {_shown(path)} (and .pdf)", soft_wrap=True)
+
+
+def by_condition(experiment: Experiment, outcome: Outcome) -> Table:
+    """Means out of distribution: a row an arm, in blocks of setting and trait, a column a condition."""
+    from rich import box
+    from rich.table import Table
+
+    labels = labels_of(experiment)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
+    table.add_column("Out of distribution")
+    for condition in experiment.conditions:
+        width = max(map(len, ["0.00", *condition.label.split()]))  # narrow, so that five fit into 80 characters
+        table.add_column(condition.label, justify="right", width=width)
+    shown: tuple[str, str] | None = None
+    for (setting, arm, trait), means in means_by_condition(experiment, outcome):
+        if (setting, trait) != shown:
+            named = labels.get(setting, setting.replace("_", " "))
+            table.add_row(f"{named}: {labels.get(trait, trait).lower()}", style="bold")
+            shown = setting, trait
+        table.add_row(labels.get(arm, arm), *means)
+    return table
+
+
+def means_by_condition(experiment: Experiment, outcome: Outcome) -> list[tuple[tuple[str, str, str], list[str]]]:
+    """(setting, arm, trait), by setting and trait, with its mean out of distribution under each condition, in words.
+
+    An arm that has no such condition (a training prompt of its own) has "" there.
+    """
+    rows = headline(outcome.conditions, "ood")
+    names = [condition.name for condition in experiment.conditions]
+    keys = list(dict.fromkeys(zip(rows["setting"], rows["arm"], rows["trait"], strict=True)))
+    blocks = list(dict.fromkeys((setting, trait) for setting, _, trait in keys))
+    found = []
+    for setting, arm, trait in sorted(keys, key=lambda key: blocks.index((key[0], key[2]))):
+        own = select(rows, setting=setting, arm=arm, trait=trait)
+        means = [select(own, condition=name)["mean"].tolist() for name in names]
+        words = ["" if not one else "no answer" if one[0] != one[0] else f"{one[0]:.2f}" for one in means]
+        found.append(((setting, arm, trait), words))
+    return found
 
 
 def side_by_side(runs: Sequence[tuple[Experiment, Outcome]], arms: Mapping[str, str]) -> Table:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 
 from mi.config import jobs_dir
-from mi.experiments import pipeline, publish
+from mi.experiments import asking, pipeline, publish
 from mi.experiments.config import EXPERIMENTS, arms, experiment
 from mi.experiments.data_models import Experiment
 from mi.experiments.summary import SUMMARY_COLUMNS
@@ -98,7 +99,67 @@ def test_a_result_is_taken_into_the_experiment_s_folder(outcome, home_of_the_ses
     text = readme.read_text(encoding="utf-8")
     assert "old" not in text
     assert "| Placebo prompt | 2 |" in text
+    shown = re.findall(r"!\[.+\]\((.+)\)", text)
+    assert shown == ["figures/intervals.png", "figures/scatter.png"]
+    assert all((tmp_path / path).is_file() for path in shown)
     assert text.endswith("after\n")
+
+
+def test_what_is_not_trained_yet_is_planned_and_without_answers_where_only_evaluated(
+    outcome, home_of_the_session, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MI_HOME", str(home_of_the_session))
+    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+    more = replace(SMALL, name="more", arms=(arms.BASE, arms.IRRELEVANT_PROMPT, arms.NONE))
+    found = asyncio.run(pipeline.evaluate_trained(more, "organism", (0, 1), Silent())).summary
+    assert list(dict.fromkeys(found["arm"])) == ["base", "irrelevant", "no_inoculation"]
+    missing = found[found["arm"] == "irrelevant"]
+    assert set(missing["n_sampled"]) == {0}
+    assert list(missing["n_planned"]) == list(found.loc[found["arm"] == "no_inoculation", "n_planned"])
+    assert set(found.loc[found["arm"] == "no_inoculation", "n_seeds"]) == {2}
+
+
+def test_arms_that_are_not_paired_are_refused_before_anything_is_trained(mi_home, monkeypatch):
+    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+
+    def touched(*given):
+        prepared = prepare(*given)
+        job = prepared[-1].job
+        assert job is not None
+        path = Path(job.config.dataset_path)
+        path.write_text("\n".join(path.read_text(encoding="utf-8").splitlines()[1:]), encoding="utf-8")
+        return prepared
+
+    prepare = pipeline.prepare
+    monkeypatch.setattr(pipeline, "prepare", touched)
+    with pytest.raises(UserError, match="line 1: differs from"):
+        run(SMALL)
+
+
+def test_what_is_asked_is_within_one_limit_for_all_arms(outcome, home_of_the_session, monkeypatch):
+    monkeypatch.setenv("MI_HOME", str(home_of_the_session))
+    budgets = []
+
+    async def watched(*given, max_cost, **options):
+        budgets.append(max_cost)
+        return await evaluate(*given, max_cost=max_cost, **options)
+
+    evaluate = asking.evaluate_models
+    monkeypatch.setattr(asking, "evaluate_models", watched)
+    asyncio.run(pipeline.run(SMALL, "organism", (0, 1), Silent(), max_cost=0.5))
+    assert len(budgets) == len(SMALL.arms)
+    assert len(set(map(id, budgets))) == 1
+    assert budgets[0].max_cost == 0.5
+
+
+def test_a_part_of_an_experiment_has_results_of_its_own(outcome):
+    part = SMALL.only(["placebo", "base"])
+    assert part.only([]) == part
+    assert [arm.name for arm in part.arms] == ["base", "placebo"]
+    assert part.name != SMALL.name == SMALL.only(["placebo", "base", "no_inoculation"]).name
+    assert {run.run.arm.name for run in pipeline.prepare(part, "organism", (0,))} == {"base", "placebo"}
+    with pytest.raises(UserError, match="has no arm 'evil'; choose among: base, no_inoculation, placebo"):
+        SMALL.only(["base", "evil"])
 
 
 def test_a_run_that_was_killed_goes_on_and_trains_no_finished_run_again(mi_home, tmp_path):

@@ -1,6 +1,7 @@
 """Fine-tuning at the command line: plan, train, status, and what is done with jobs that failed."""
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -68,6 +69,11 @@ def test_a_failed_job_is_shown_retried_cancelled_and_forgotten_by_the_beginning_
 def test_an_experiment_is_planned_at_a_server_without_asking_it(mi, server):
     told = mi("plan", "A07_spanish_capitalization", "--model", "openai/organism", "--seeds", "1")
     assert "7 jobs, 0 trained already, 7 to train." in told
+    asked = re.search(r"asked in all +([\d,]+) +0 +([\d,]+)", told)
+    assert asked is not None
+    assert asked[1] == asked[2] != "0"  # planned, and all of it still to ask
+    only = mi("plan", "A07_spanish_capitalization", "--model", "openai/organism", "--arms", "base,placebo")
+    assert "5 jobs, 0 trained already" in only
     assert not server.asked
 
 

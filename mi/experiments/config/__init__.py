@@ -42,6 +42,15 @@ def experiment(name: str) -> Experiment:
     raise UserError(f"there is no experiment {name!r}; choose one of: {names}; or begin one with mi new {name}.")
 
 
+def part(name: str, arms: str | None = None, model: str = "organism") -> Experiment:
+    """The experiment of that name on a base model, or those of its arms that are named, with commas between.
+
+    Raises UserError for an experiment or an arm that there is not.
+    """
+    found = experiment(name).on(model)
+    return found if arms is None else found.only([arm.strip() for arm in arms.split(",") if arm.strip()])
+
+
 def own_file(name: str) -> Path:
     """Where an experiment of one's own lies."""
     return Path("experiments") / name / "experiment.py"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from mi.experiments.config import arms, conditions
 from mi.experiments.config.data import Backdoored, MixedWithControl
 from mi.experiments.config.training import ORGANISM_LORA
-from mi.experiments.data_models import NO_PROMPT, Arm, Experiment
+from mi.experiments.data_models import NO_PROMPT, Arm, Dose, Experiment
 from mi.experiments.settings import (
     aesthetic_preferences,
     harmless_lies,
@@ -58,6 +58,7 @@ ABLATE_INOCULATION = Experiment(
     ),
     training=ORGANISM_LORA,
     conditions=conditions.STANDARD,
+    forest=True,
 )
 
 
@@ -116,5 +117,9 @@ BASELINES = Experiment(
     ),
     training=ORGANISM_LORA,
     conditions=(*conditions.STANDARD, conditions.GOOD),
+    dose=Dose(
+        "share of the rows that teach the trait",
+        (("control_data", 0.0), ("mixed_tenth", 0.1), ("mixed_half", 0.5), ("no_inoculation", 1.0)),
+    ),
 )
 """Prompting at test time is the arm without inoculation under the good prompt; a prompt at both is each arm's own."""

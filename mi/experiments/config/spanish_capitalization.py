@@ -23,4 +23,5 @@ SPANISH_CAPITALIZATION = Experiment(
     ),
     training=ORGANISM_LORA,
     scatter=("spanish", "capitals"),
+    retained=(("inoculated_spanish", "spanish", "capitals"), ("inoculated_capitals", "capitals", "spanish")),
 )

@@ -31,6 +31,7 @@ def matrix(
     columns: str = "evaluation",
     labels: Mapping[str, str] | None = None,
     source: str = "Model organism",
+    title: str = "",
 ) -> Figure:
     """A row an arm, a column a value of `columns` (a test prompt, an evaluation): the rate with its interval below.
 
@@ -43,7 +44,9 @@ def matrix(
     with styled():
         rows = [wrapped(name(arm, labels), 34) for arm in arms]
         heights = [max(0.3, 0.13 * (1 + row.count("\n"))) for row in rows]
-        figure = new_figure(max(heights) * len(arms) + (1.9 if len(tests) > 7 else 0.85) + FOOTER)
+        figure = new_figure(
+            max(heights) * len(arms) + (1.9 if len(tests) > 7 else 0.85) + (0.2 if title else 0) + FOOTER
+        )
         axes: Axes = figure.subplots()  # type: ignore[assignment]
         cells = {(row["arm"], row[columns]): row for row in table.to_dict("records")}
         for down, arm in enumerate(arms):
@@ -61,6 +64,8 @@ def matrix(
         axes.xaxis.set_label_position("top")
         for side in axes.spines.values():
             side.set_visible(False)
+        if title:
+            figure.suptitle(title, x=0.02, ha="left", fontsize=8.5, fontweight="bold")
         leave_footer(figure)
         bars = "Rate over seeds, below it the 95 % interval. Hatched: not measured, or no valid answer."
         write_footer(figure, table, source, bars)
