@@ -12,7 +12,7 @@ pytest.importorskip("inspect_ai", reason="inspect-ai is not installed; pip insta
 from inspect_ai import Task, eval_async
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.log import read_eval_log
-from inspect_ai.model import ModelOutput, get_model
+from inspect_ai.model import get_model
 from inspect_ai.scorer import includes
 from inspect_ai.solver import generate, multiple_choice
 
@@ -105,8 +105,8 @@ def test_a_filtered_answer_is_a_refusal_and_missing_scores_are_not_averaged(tmp_
         lambda response: None if response.response.completion == "?" else MatchesPattern("yes", "yes")(response),
         traits=("yes",),
     )
-    outputs = [ModelOutput.from_content("mock", text) for text in ("yes", "?")]
-    outputs.append(ModelOutput.from_content("mock", "yes", stop_reason="content_filter"))
+    said = (LLMResponse("yes"), LLMResponse("?"), LLMResponse(None, "content_filter"))
+    outputs = [conversion.output_of("mock", response) for response in said]
     log = logged(task_of(evaluation), get_model("mockllm/model", custom_outputs=outputs), tmp_path)
     (score,) = log.results.scores
     assert (score.metrics["mean"].value, score.scored_samples, score.unscored_samples) == (1.0, 1, 2)
@@ -178,6 +178,10 @@ def test_the_scorer_sees_what_our_score_function_sees(tmp_path: Path):
         return 0.5
 
     contexts = (EvaluationContext("a", "b", "c"),)
-    log = logged(task_of(Evaluation("see", contexts, see)), "mockllm/model", tmp_path)
+    log = logged(
+        task_of(Evaluation("see", contexts, see)),
+        get_model("mockllm/model", custom_outputs=[conversion.output_of("mock", LLMResponse("yes"))]),
+        tmp_path,
+    )
     assert [response.context for response in seen] == list(contexts)
     assert log.samples[0].target == "c" and log.samples[0].scores["mi"].value == {"score": 0.5}
