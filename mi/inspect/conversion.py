@@ -1,4 +1,6 @@
 """Our nouns as Inspect's and back: conversations, answers, log-probabilities, sample configurations."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

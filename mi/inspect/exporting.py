@@ -1,4 +1,6 @@
 """Evaluations as files and commands for Inspect, and its metrics as a table for a terminal."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
 """Our results as logs that `inspect view` opens: every answer, its scores, and what the judges wrote."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

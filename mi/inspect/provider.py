@@ -1,12 +1,11 @@
 """The provider `mi` of Inspect: any model of ours, asked through our backends and kept in our store."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
-
-from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
-from inspect_ai.tool import ToolChoice, ToolInfo
+from typing import TYPE_CHECKING, Any
 
 from mi.evaluation.store import Call
 from mi.inspect.asking import Askers
@@ -16,9 +15,13 @@ from mi.llm.data_models import Chat, LLMResponse, Model, SampleCfg, SampleReques
 from mi.llm.names import parse_model
 from mi.utils.errors import UserError
 
+if TYPE_CHECKING:
+    from inspect_ai.model import ChatMessage, GenerateConfig, ModelAPI, ModelOutput
+    from inspect_ai.tool import ToolChoice, ToolInfo
 
-class MiAPI(ModelAPI):
-    """A model by its name (`mi/organism`, `mi/local/…`, `mi/openai/ID@ENDPOINT`); `job` names what was made of it.
+
+class Provider:
+    """Makes a ModelAPI ours: `mi/organism`, `mi/local/…`, `mi/openai/ID@ENDPOINT`; `job` names what was made of it.
 
     The n-th time that the same messages are sent is the n-th sample of them, as in an evaluation of ours, so epochs are
     draws of their own and a second run finds all answers in the store.
@@ -29,10 +32,12 @@ class MiAPI(ModelAPI):
         model_name: str,
         base_url: str | None = None,
         api_key: str | None = None,
-        config: GenerateConfig = GenerateConfig(),  # noqa: B008 - Inspect's own signature
+        config: GenerateConfig | None = None,
         job: str | None = None,
     ) -> None:
-        super().__init__(model_name, base_url, api_key, [], config)
+        from inspect_ai.model import GenerateConfig
+
+        super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())  # type: ignore[call-arg]
         named = parse_model(model_name)
         self.model = Model(named.id, named.type, job, base_url or named.endpoint)
         self._askers = Askers("answers")
@@ -71,3 +76,10 @@ class MiAPI(ModelAPI):
     def collapse_user_messages(self) -> bool:
         """Messages are sent as they are."""
         return False
+
+
+def model_api() -> type[ModelAPI]:
+    """The class that Inspect is given; made here, so that nobody else's import loads Inspect."""
+    from inspect_ai.model import ModelAPI
+
+    return type("MiAPI", (Provider, ModelAPI), {"__doc__": Provider.__doc__})

@@ -2,6 +2,8 @@
 
 Inspect imports this file; anybody else's import registers nothing and loads nothing.
 """
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 
@@ -23,9 +25,9 @@ def register() -> None:
 
     @modelapi(name="mi")
     def mi() -> Any:
-        from mi.inspect.provider import MiAPI
+        from mi.inspect.provider import model_api
 
-        return MiAPI
+        return model_api()
 
     for name in EVALUATIONS:
         _as_task(name, _maker(name))

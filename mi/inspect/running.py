@@ -1,4 +1,6 @@
 """A task of Inspect over groups of our models: its metrics as rows of a table."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
 """An evaluation of ours as a task of Inspect: the same messages, the same judges, the same scores."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

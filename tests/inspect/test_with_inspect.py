@@ -1,4 +1,6 @@
 """Our evaluations in Inspect and Inspect's tasks over our models, where inspect-ai is installed."""
+# Inspect is an extra.
+# pyright: reportMissingImports=false
 
 import asyncio
 import math
@@ -72,7 +74,7 @@ def test_a_task_over_our_provider_has_the_answers_judgements_and_means_of_our_ow
     ]  # fmt: skip
     assert sorted(theirs, key=repr) == sorted(wanted, key=repr)
     for score in log.results.scores:
-        valid = [row.scores[score.name] for row in ours.rows if row.scores[score.name] is not None]
+        valid = [value for row in ours.rows if (value := row.scores[score.name]) is not None]
         assert score.metrics["mean"].value == pytest.approx(sum(valid) / len(valid))
         assert score.scored_samples == len(valid)
 
