@@ -14,7 +14,8 @@ class Asker:
     """Calls to one model, one by one, as Inspect makes them. The file is open while any call is under way."""
 
     def __init__(self, kind: Kind, model: Model) -> None:
-        self._kind, self._model = kind, model
+        self._kind: Kind = kind
+        self._model = model
         self._new: dict[str, Call] = {}
         self._futures: dict[str, asyncio.Future[LLMResponse]] = {}
         self._desk: Desk | None = None

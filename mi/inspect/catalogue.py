@@ -49,7 +49,7 @@ def _of_setting(name: str) -> tuple[Evaluation, ...]:
 def _of_file(path: Path, wanted: str | None) -> Evaluation:
     module = load_file(path, "evaluation")
     found = {id(value): value for value in vars(module).values() if isinstance(value, Evaluation)}
-    evaluations = tuple(found.values())
+    evaluations: tuple[Evaluation, ...] = tuple(found.values())
     if not evaluations:
         raise UserError(f"{path}: holds no evaluation; assign one to a name, for instance mine = Evaluation(…).")
     if wanted is None and len(evaluations) > 1:

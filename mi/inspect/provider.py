@@ -40,6 +40,7 @@ class Provider:
         super().__init__(model_name, base_url, api_key, [], config or GenerateConfig())  # type: ignore[call-arg]
         named = parse_model(model_name)
         self.model = Model(named.id, named.type, job, base_url or named.endpoint)
+        self._name = model_name
         self._askers = Askers("answers")
         self._sent: Counter[tuple[Chat, SampleCfg]] = Counter()
 
@@ -52,7 +53,7 @@ class Provider:
         chat, cfg = chat_of(input), cfg_of(config)
         index = self._sent[chat, cfg]
         self._sent[chat, cfg] += 1
-        return output_of(self.model_name, await self._answer(Call(chat, cfg, index), tuple(config.stop_seqs or ())))
+        return output_of(self._name, await self._answer(Call(chat, cfg, index), tuple(config.stop_seqs or ())))
 
     async def _answer(self, call: Call, stop: tuple[str, ...]) -> LLMResponse:
         if not stop:
