@@ -12,6 +12,7 @@ import typer
 
 from mi.cli_datasets import app as datasets
 from mi.cli_evaluations import evaluations
+from mi.cli_inspect import inspect
 from mi.cli_jobs import register as register_jobs
 from mi.cli_power import power
 from mi.cli_results import results
@@ -32,6 +33,7 @@ app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
 app.add_typer(evaluations, name="evaluations")
+app.add_typer(inspect, name="inspect")
 app.command()(serve)
 register_jobs(app)
 app.command()(power)
