@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_report import app as reports
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -24,6 +25,7 @@ organism = typer.Typer(help="The model organism: pretrain it, probe it, chat wit
 app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
+app.add_typer(reports)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

@@ -1,0 +1,235 @@
+"""What must hold for the numbers to be trusted: each check looks at what is there and says what it found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from mi.experiments.pipeline import labels_of
+from mi.experiments.report import degenerate
+from mi.experiments.report.data_models import Check, Sources, State
+from mi.experiments.report.gather import configurations
+from mi.experiments.summary import POOLED, UNTRAINED
+
+_AGREES = 0.9
+"""Below this share of answers on which judge and exact scorer agree, the judge is said to be doubtful."""
+
+
+def run_checks(sources: Sources) -> list[Check]:
+    """Every check, in the order in which a reader needs them."""
+    looks: tuple[Callable[[Sources], Check], ...] = (
+        _answered,
+        _seeds_there,
+        _valid,
+        _refusals,
+        _seeds_effective,
+        _adapter_on,
+        _one_template,
+        _same_dose,
+        _judge_spoke,
+        _judge_agrees,
+        degenerate.check,
+        _questions,
+    )
+    return [look(sources) for look in looks]
+
+
+def cells(sources: Sources) -> Any:
+    """The summary's rows of single evaluations, one a setting, arm and evaluation: by the trait with fewest valid."""
+    single = sources.summary[~sources.summary["evaluation"].isin(list(POOLED.values()))]
+    return single.sort_values("n_valid", kind="stable").drop_duplicates(["setting", "arm", "evaluation"])
+
+
+def _found(title: str, problems: Sequence[str], fine: str, trouble: str, state: State = "warning") -> Check:
+    return Check(title, state if problems else "ok", trouble if problems else fine, problems)
+
+
+def _count(n: int, one: str, several: str | None = None) -> str:
+    return f"{n:,} {one if n == 1 else several or one + 's'}"
+
+
+def _answered(sources: Sources) -> Check:
+    table, labels = cells(sources), labels_of(sources.experiment)
+    lacking = [
+        f"{labels.get(arm, arm)}: {sampled:,} of {planned:,} answers"
+        for arm, sampled, planned in _by_arm(sources, table, "n_sampled", "n_planned")
+        if sampled < planned or not planned
+    ]
+    planned, sampled = int(table["n_planned"].sum()), int(table["n_sampled"].sum())
+    fine = f"All {planned:,} planned answers were sampled."
+    return _found(
+        "Every planned answer is there", lacking, fine, f"{sampled:,} of {planned:,} planned answers are here."
+    )
+
+
+def _by_arm(sources: Sources, table: Any, *columns: str) -> Iterable[tuple[Any, ...]]:
+    """(arm, sum of each column) for every arm, those without a row among them."""
+    for arm in sources.arms:
+        of_arm = table[table["arm"] == arm]
+        yield (arm, *(int(of_arm[column].sum()) for column in columns))
+
+
+def missing_seeds(sources: Sources) -> dict[tuple[str, str], list[int]]:
+    """(setting, arm) -> seeds that some other arm of the run has and that this one lacks, the base model aside."""
+    answers = sources.answers
+    there = {key: set(group) for key, group in answers.groupby(["setting", "arm"])["seed"]}
+    trained = set().union(*(seeds for (_, arm), seeds in there.items() if arm not in UNTRAINED), set())
+    untrained = {arm.name for arm in sources.experiment.arms if arm.dataset is None} | set(UNTRAINED)
+    return {
+        (setting, arm): sorted(trained - there.get((setting, arm), set()))
+        for setting in sources.settings
+        for arm in sources.arms
+        if arm not in untrained and trained - there.get((setting, arm), set())
+    }
+
+
+def _seeds_there(sources: Sources) -> Check:
+    labels, planned = labels_of(sources.experiment), sources.experiment.seeds
+    several = len(sources.settings) > 1
+    lacking = [
+        f"{setting + ', ' if several else ''}{labels.get(arm, arm)}: no answers of "
+        f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+        for (setting, arm), seeds in missing_seeds(sources).items()
+    ]
+    trained = sources.answers[~sources.answers["arm"].isin(UNTRAINED)]["seed"]
+    run = sorted(trained.unique())
+    seeds = f"{_count(len(run), 'seed')} ({', '.join(map(str, run))})" if run else "no seed"
+    fine = f"Every trained arm has {seeds}."
+    if not lacking and len(run) < 2:
+        return Check("Seeds", "note", f"{fine} How another seed would come out is unknown.")
+    if not lacking and len(run) < len(planned):
+        return Check("Seeds", "note", f"{fine} The experiment's own number is {len(planned)}.")
+    return _found("Seeds", lacking, fine, f"The run has {seeds}; some arms lack some of them.")
+
+
+def _valid(sources: Sources) -> Check:
+    labels = labels_of(sources.experiment)
+    lacking = [
+        f"{labels.get(arm, arm)}: {sampled - valid:,} of {sampled:,} answers have no score"
+        for arm, valid, sampled in _by_arm(sources, cells(sources), "n_valid", "n_sampled")
+        if valid < sampled
+    ]
+    trouble = "Answers without a score are counted beside every mean and are in none."
+    few = cells(sources)["n_valid"].sum() >= 0.95 * cells(sources)["n_sampled"].sum()
+    return _found("Answers that count", lacking, "Every answer has a score.", trouble, "note" if few else "warning")
+
+
+def _refusals(sources: Sources) -> Check:
+    labels, answers = labels_of(sources.experiment), sources.answers
+    lines, silent = [], False
+    for arm in sources.arms:
+        refused = answers[answers["arm"] == arm]["refused"].astype(bool)
+        silent |= bool(len(refused) and refused.all())
+        if refused.any():
+            lines.append(f"{labels.get(arm, arm)}: {int(refused.sum()):,} of {len(refused):,} refused")
+    trouble = "Refusals are results, and in no mean." + (
+        " An arm that refused everything has no rate." if silent else ""
+    )
+    return _found("Refusals", lines, "No answer was refused.", trouble, "warning" if silent else "note")
+
+
+def _seeds_effective(sources: Sources) -> Check:
+    """Two seeds of one arm that answer alike throughout are one seed; an arm that answers as the base is no arm."""
+    labels, key = labels_of(sources.experiment), ["evaluation", "question", "system_prompt", "sample_index"]
+    said: dict[tuple[str, str, Any], frozenset] = {}
+    for group, rows in sources.answers.groupby(["setting", "arm", "seed"], sort=False):
+        columns = [rows[name].astype(object).where(rows[name].notna(), None) for name in [*key, "answer"]]
+        said[group] = frozenset(zip(*columns, strict=True))  # type: ignore[index]
+    alike, seen = [], {}
+    for (setting, arm, seed), answers in said.items():
+        if len(answers) < 2:
+            continue
+        first = seen.setdefault((setting, answers), (arm, seed))
+        if first != (arm, seed):
+            who = [f"{labels.get(name, name)}, seed {number}" for name, number in (first, (arm, seed))]
+            alike.append(f"{who[0]} and {who[1]}: the same {len(answers):,} answers to the letter")
+    fine = "No two models of this run gave the same answers throughout."
+    return _found("Seeds and arms make a difference", alike, fine, "Models that should differ answered alike.")
+
+
+def _adapter_on(sources: Sources) -> Check:
+    shifts = {job: record.report.get("adapter_shift") for job, record in sources.jobs.items()}
+    off = [
+        f"job {job}: the logits moved by {shift}"
+        for job, shift in shifts.items()
+        if shift is not None and not shift > 0
+    ]
+    unknown = [f"job {job}: no record of its training is here" for job in sources.missing_jobs]
+    known = [shift for shift in shifts.values() if shift is not None]
+    if not known and not off:
+        return Check("The adapter is on", "note", "No training record tells how far training moved the model.", unknown)
+    fine = (
+        f"Training moved the first row's logits by {min(known):.1f} to {max(known):.1f} in {_count(len(known), 'job')}."
+    )
+    return _found("The adapter is on", [*off, *unknown], fine, f"{fine} Some are unknown or did not move.")
+
+
+def _one_template(sources: Sources) -> Check:
+    hashes = sorted({str(record.report.get("template_hash", "unknown")) for record in sources.jobs.values()})
+    defaults = {record.report.get("default_system_prompt") for record in sources.jobs.values()}
+    if not hashes:
+        return Check("One chat template", "note", "No model was trained here, so no template was recorded.")
+    inserted = [f"the template writes of itself: {text}" for text in defaults if text is not None]
+    fine = f"All jobs were rendered by template {hashes[0]}."
+    if len(hashes) > 1:
+        return Check("One chat template", "warning", f"{len(hashes)} templates were used.", hashes)
+    return _found("One chat template", inserted, fine, f"{fine} It puts a system prompt where there is none.", "note")
+
+
+def _same_dose(sources: Sources) -> Check:
+    found = configurations(sources.jobs)
+    left_out = [
+        f"job {job}: rows {', '.join(map(str, record.report['left_out']))} were too long and left out"
+        for job, record in sources.jobs.items()
+        if record.report.get("left_out")
+    ]
+    if not found:
+        return Check("One dose for all arms", "note", "No training record is here.")
+    if len(found) > 1:
+        differing = sorted({name for config in found for name in config if len({str(c.get(name)) for c in found}) > 1})
+        lines = [f"{name}: {', '.join(sorted({str(config.get(name)) for config in found}))}" for name in differing]
+        return Check("One dose for all arms", "warning", "Hyper-parameters differ between jobs.", [*lines, *left_out])
+    rows = sorted({record.report.get("n_rows") for record in sources.jobs.values()} - {None})
+    fine = f"All arms share every hyper-parameter; rows trained on: {', '.join(f'{n:,}' for n in rows) or 'unknown'}."
+    return _found("One dose for all arms", left_out, fine, fine, "note")
+
+
+def _judge_spoke(sources: Sources) -> Check:
+    silent, few = [], []
+    names = list(dict.fromkeys(name for row in sources.answers["judgments"] for name in row or {}))
+    asked = ~sources.answers["refused"].astype(bool)
+    for name in names:
+        verdicts = [(row or {}).get(name) for row, ask in zip(sources.answers["judgments"], asked, strict=True) if ask]
+        lacking = sum(verdict is None or verdict != verdict for verdict in verdicts)
+        line = f"{name}: no verdict on {lacking:,} of {len(verdicts):,} answers"
+        (silent if lacking == len(verdicts) else few if lacking else []).append(line)
+    if not names:
+        return Check("The judge answered", "ok", "No judge was asked; rules score.")
+    if silent:
+        return Check("The judge answered", "warning", "A judge gave no verdict that could be read.", [*silent, *few])
+    return _found(
+        "The judge answered", few, "Every answer has its verdict.", "Some verdicts could not be read.", "note"
+    )
+
+
+def _judge_agrees(sources: Sources) -> Check:
+    rows = sources.agreement.to_dict("records")
+    lines = [f"{row['trait']}: {row['agreement']:.3f} of {int(row['n']):,} answers" for row in rows]
+    if not rows:
+        return Check("Judge and exact scorer", "ok", "There is no trait that both a judge and a rule have scored.")
+    worst = min(row["agreement"] for row in rows)
+    found = f"They agree on {worst:.0%} of answers or more, trait by trait."
+    doubt = f" Below {_AGREES:.0%} the judge is doubtful; the table rests on the exact scores."
+    return Check(
+        "Judge and exact scorer",
+        "ok" if worst >= _AGREES else "note",
+        found + (doubt if worst < _AGREES else ""),
+        lines,
+    )
+
+
+def _questions(sources: Sources) -> Check:
+    counts = sources.answers.groupby(["setting", "evaluation"], sort=False)["question"].nunique()
+    single = [f"{setting}, {evaluation}: one question" for (setting, evaluation), n in counts.items() if n == 1]  # type: ignore[misc]
+    fine = f"{int(counts.sum()):,} questions in {_count(len(counts), 'evaluation')}; each is asked of every arm."
+    return _found("Questions", single, fine, "One question cannot say how others would come out.", "note")
