@@ -11,6 +11,7 @@ import typer
 
 from mi.cli_datasets import app as datasets
 from mi.cli_report import app as reports
+from mi.cli_report import run_from
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -35,11 +36,15 @@ def run(
     experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
     model: ModelName = "organism",
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default the experiment's own.")] = None,
+    archive: Annotated[Path | None, typer.Option("--from", help="A file of mi archive: nothing is run.")] = None,
 ) -> None:
     """Run an experiment: train what is not trained, ask what was not asked, then print the table and draw the figures.
 
     The same command goes on where an interrupted one was.
     """
+    if archive is not None:
+        run_from(archive, experiment)
+        return
     import asyncio
 
     from mi.experiments import pipeline

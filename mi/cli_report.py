@@ -23,6 +23,7 @@ def report(
         Path | None, typer.Option(help="Where the page goes; by default report.html beside the tables.")
     ] = None,
     serve: Annotated[bool, typer.Option("--serve", help="Show a run in progress, on this machine alone.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="With --serve: as many as the run has.")] = None,
     port: Annotated[int, typer.Option(help="With --serve; 0 takes a free one.")] = 0,
 ) -> None:
     """Write an experiment's page: question, table, figures, checks and every transcript in one HTML file.
@@ -39,7 +40,47 @@ def report(
 
         if out is not None:
             raise UserError("--serve writes no file; give --out or --serve, but not both.")
-        serve_page(chosen, model, port, lambda address: typer.echo(f"{address}   (Ctrl-C ends it)"))
+        numbers = chosen.seeds if seeds is None else range(max(1, seeds))
+        serve_page(chosen, model, numbers, port, lambda address: typer.echo(f"{address}   (Ctrl-C ends it)"))
         return
     path = write(gather(chosen, model, readme), out or results_folder(chosen, model) / "report.html")
     typer.echo(f"{path}   ({path.stat().st_size / 1e6:.1f} MB; open it in a browser)")
+
+
+@app.command()
+def archive(
+    experiment: Name,
+    model: ModelName = "organism",
+    out: Annotated[Path | None, typer.Option(help="By default EXPERIMENT-MODEL.zip in this folder.")] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="The fine-tuned weights, too; else records alone.")
+    ] = False,
+) -> None:
+    """Put into one file what it takes to draw an experiment's figures and to judge its answers again.
+
+    `mi run EXPERIMENT --from FILE` checks every hash, unpacks it into MI_HOME, and draws the table and figures anew.
+    """
+    import hashlib
+
+    from mi.experiments import archive as archives
+    from mi.experiments.config import experiment as find
+    from mi.experiments.pipeline import slug
+
+    path = out or Path(f"{experiment}-{slug(model)}.zip")
+    manifest = archives.write(find(experiment), model, path, weights)
+    with path.open("rb") as file:
+        whole = hashlib.file_digest(file, "sha256").hexdigest()
+    typer.echo(f"{path}   {len(manifest.members)} members, {path.stat().st_size / 1e6:.1f} MB")
+    typer.echo(f"sha256 of the file {whole}, of its members {manifest.digest}")
+
+
+def run_from(path: Path, experiment: str) -> None:
+    """Unpack an archive, then print the table and draw the figures; nothing is trained or asked."""
+    from mi.experiments import archive as archives
+    from mi.experiments.config import experiment as find
+    from mi.experiments.pipeline import plot, recall
+    from mi.experiments.show import show
+
+    chosen = find(experiment)
+    manifest = archives.restore(path, chosen.name)
+    show(chosen, plot(chosen, recall(chosen, manifest.model)))

@@ -189,7 +189,7 @@ def _same_dose(sources: Sources) -> Check:
         differing = sorted({name for config in found for name in config if len({str(c.get(name)) for c in found}) > 1})
         lines = [f"{name}: {', '.join(sorted({str(config.get(name)) for config in found}))}" for name in differing]
         return Check("One dose for all arms", "warning", "Hyper-parameters differ between jobs.", [*lines, *left_out])
-    rows = sorted({record.report.get("n_rows") for record in sources.jobs.values()} - {None})
+    rows = sorted({int(record.report["n_rows"]) for record in sources.jobs.values() if record.report.get("n_rows")})
     fine = f"All arms share every hyper-parameter; rows trained on: {', '.join(f'{n:,}' for n in rows) or 'unknown'}."
     return _found("One dose for all arms", left_out, fine, fine, "note")
 

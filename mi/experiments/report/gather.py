@@ -22,8 +22,8 @@ from mi.utils.errors import UserError
 if TYPE_CHECKING:
     import pandas as pd
 
-_CONTRASTS = [*summary.CELL, "reference", "difference", "n_seeds", "n_seeds_reference", "p", "p_holm", "smallest_p"]
-_AGREEMENT = ["trait", "agreement", "n", "n_without_both"]
+CONTRASTS = [*summary.CELL, "reference", "difference", "n_seeds", "n_seeds_reference", "p", "p_holm", "smallest_p"]
+AGREEMENT = ["trait", "agreement", "n", "n_without_both"]
 _PREDICTION = "**Prediction"
 
 
@@ -52,8 +52,8 @@ def gather(experiment: Experiment, model: str, readme: Path | None = None) -> So
         answers,
         table,
         summary.per_seed(answers, table),
-        _table(folder / "contrasts.csv", _CONTRASTS),
-        _table(folder / "judge_agreement.csv", _AGREEMENT),
+        _table(folder / "contrasts.csv", CONTRASTS),
+        _table(folder / "judge_agreement.csv", AGREEMENT),
         raw_verdicts(experiment, answers),
         {job: record for job, record in jobs.items() if record is not None},
         [job for job, record in jobs.items() if record is None],

@@ -102,4 +102,4 @@ def _thinned(losses: list[float]) -> list[float]:
 
 
 def _asset(name: str) -> str:
-    return (importlib.resources.files(__package__) / "assets" / name).read_text("utf-8")
+    return (importlib.resources.files("mi.experiments.report") / "assets" / name).read_text("utf-8")

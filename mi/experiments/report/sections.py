@@ -25,6 +25,8 @@ _LIBRARIES = ("torch", "transformers", "peft", "numpy", "scipy", "pandas", "pyar
 _DATA = {"finetuning": "the setting's rows", "control": "control rows", None: "not trained"}
 _SIGNS = {"ok": ("✓", "in order"), "note": ("i", "to be known"), "warning": ("!", "look at this")}
 ORGANISM = "organism"
+_SCALE = 0.66
+"""Of a figure's pixels: the same type size in all figures, near that of the page."""
 
 
 def masthead(sources: Sources) -> Html:
@@ -72,10 +74,12 @@ def figures(sources: Sources) -> Html:
         return tag("p", "No figure has been drawn yet.")
     shown = []
     for path in sources.figures:
-        data = base64.b64encode(path.read_bytes()).decode("ascii")
+        picture = path.read_bytes()
+        width = str(round(_SCALE * int.from_bytes(picture[16:20], "big")))  # where a PNG says how wide it is
+        data = base64.b64encode(picture).decode("ascii")
         what = path.stem.replace("_", " ").capitalize()
         alt = f"{what}: {sources.experiment.question} The numbers are those of the table above."
-        image = tag("img", src=f"data:image/png;base64,{data}", alt=alt, loading="lazy")
+        image = tag("img", src=f"data:image/png;base64,{data}", alt=alt, width=width)
         shown.append(tag("figure", image, tag("figcaption", what)))
     return join(*shown)
 

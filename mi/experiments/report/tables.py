@@ -29,7 +29,8 @@ def _setting(sources: Sources, setting: str) -> Html:
     columns = [(trait, d) for trait in dict.fromkeys(table["trait"]) for d in POOLED if d in set(table["distribution"])]
     shown = {d: (headline(table, d), headline(rates, d)) for d in POOLED}
     heads = [
-        tag("th", labels.get(trait, trait), tag("small", _WHERE[d]), scope="col", class_="rate") for trait, d in columns
+        tag("th", str(labels.get(trait, trait)), tag("small", _WHERE[d]), scope="col", class_="rate")
+        for trait, d in columns
     ]
     head = tag(
         "tr", tag("th", "Arm", scope="col"), *heads, tag("th", "Seeds", scope="col", class_="number"),
@@ -126,7 +127,7 @@ def contrasts(sources: Sources) -> Html:
             seeds = f"{int(row['n_seeds'])} : {int(row['n_seeds_reference'])}"
             numbers = [tag("td", text, class_="number") for text in (*told, seeds)]
             rows.append(tag("tr", *(tag("td", text) for text in texts), *numbers))
-    references = ", ".join(labels.get(arm, arm) for arm in dict.fromkeys(table["reference"]))
+    references = ", ".join(str(labels.get(arm, arm)) for arm in dict.fromkeys(table["reference"]))
     return join(
         tag(
             "p",

@@ -17,7 +17,7 @@ class VirtualList {
     this.at = row == null ? -1 : rows.indexOf(row);
     this.box.scrollTop = 0;
     this.paint();
-    if (this.at >= 0) this.reveal();
+    if (this.at >= 0) this.box.scrollTop = (this.at + 0.5) * this.height - this.box.clientHeight / 2;
   }
 
   get height() {

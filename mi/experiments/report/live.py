@@ -1,0 +1,165 @@
+"""A page for a run that is still going on: served on this machine alone, made again as answers come in."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+from mi.config import jobs_dir, results_dir
+from mi.eval import EvalResult, load_results
+from mi.experiments import answers, pipeline, summary
+from mi.experiments.data_models import Experiment
+from mi.experiments.report.data_models import Progress, Sources
+from mi.experiments.report.gather import AGREEMENT, CONTRASTS, gather, raw_verdicts, read_job, results_folder
+from mi.experiments.report.page import render
+from mi.finetuning.services import get_job_info
+from mi.llm.data_models import Model
+from mi.utils.errors import UserError
+from mi.utils.hashing import digest
+
+LOOPBACK = "127.0.0.1"
+_PAUSE = 5.0
+"""At least so many seconds lie between two looks at the disk, and ten times as many as the page takes to make."""
+
+
+def so_far(experiment: Experiment, model: str, seeds: Sequence[int], readme: Path | None = None) -> Sources:
+    """What is there of a run, whole or not: models that are trained, answers that are given. Nothing is asked."""
+    prepared = pipeline.prepare(experiment, model, seeds)
+    jobs = {item.run: item.job for item in prepared}
+    trained = [run for run, job in jobs.items() if job is None or get_job_info(job).status == "finished"]
+    results: list[tuple[Any, EvalResult]] = []
+    for run, job in jobs.items():
+        evaluations = [evaluation for _, evaluation in pipeline.evaluations_of(run.setting)]
+        asked = Model(model, "local", None if job is None else job.id)
+        if run in trained:
+            found = load_results({"": [asked]}, evaluations)
+        else:
+            found = [EvalResult(asked, "", evaluation, ()) for evaluation in evaluations]
+        results += [(run, result) for result in found]
+    known = {s.get_domain_name(): pipeline.evaluations_of(s) for s in experiment.settings}
+    table, planned = answers.table(results, known), answers.planned(results, known)
+    to_answer = sum(len(r.evaluation.contexts) * r.evaluation.n_samples_per_context for _, r in results)
+    to_train = [job.id for job in jobs.values() if job is not None]
+    n_trained = sum(jobs[run] is not None for run in trained)
+    progress = Progress(n_trained, len(to_train), len(table), to_answer)
+    if len(table) == to_answer and (results_folder(experiment, model) / "summary.csv").exists():
+        return gather(experiment, model, readme)
+    return _unfinished(experiment, model, table, planned, answers.judge_agreement(results), progress)
+
+
+def _unfinished(
+    experiment: Experiment, model: str, table: Any, planned: Any, agreement: Any, progress: Progress
+) -> Sources:
+    import pandas as pd
+
+    records = {job: read_job(jobs_dir() / job) for job in table["job_id"].dropna().unique()}
+    return Sources(
+        experiment,
+        model,
+        table,
+        summary.summarise(table, planned),
+        summary.per_seed(table, planned),
+        pd.DataFrame(columns=CONTRASTS),
+        agreement if len(agreement) else pd.DataFrame(columns=AGREEMENT),
+        raw_verdicts(experiment, table),
+        {job: record for job, record in records.items() if record is not None},
+        progress=progress,
+    )
+
+
+class LivePage:
+    """The page of a run, made again when something has changed on disk; threads may share it."""
+
+    def __init__(self, experiment: Experiment, model: str, make: Callable[[], Sources]) -> None:
+        self._folders = [results_dir() / "store", results_folder(experiment, model), jobs_dir()]
+        self._make, self._lock = make, threading.Lock()
+        self._state, self._looked, self._pause = "", -_PAUSE, _PAUSE
+        self._made_of, self._text = "", ""
+
+    def state(self) -> str:
+        """A name for what is on disk, looked up now and then."""
+        now = time.monotonic()
+        if now - self._looked >= self._pause:
+            self._state, self._looked = self._look(), now
+        return self._state
+
+    def text(self) -> str:
+        """The page as of `state`."""
+        with self._lock:
+            state = self.state()
+            if state != self._made_of:
+                started = time.monotonic()
+                self._text, self._made_of = render(self._make(), live=state), state
+                self._pause = max(_PAUSE, 10 * (time.monotonic() - started))
+            return self._text
+
+    def _look(self) -> str:
+        found = []
+        for folder in self._folders:
+            for path in sorted(folder.rglob("*")):
+                try:
+                    if path.is_file() and ".partial" not in str(path):
+                        stat = path.stat()
+                        found.append([str(path), stat.st_size, stat.st_mtime_ns])
+                except FileNotFoundError:  # it was there a moment ago; the run goes on
+                    continue
+        return digest(found)
+
+
+def server(page: LivePage, port: int) -> ThreadingHTTPServer:
+    """A server for the page on a port of the loopback interface, not yet serving. Raises UserError for a taken port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # Another site's name may be pointed at this machine; a browser then says so in Host.
+            name = self.headers.get("Host", "").rpartition(":")[0]
+            if name not in (LOOPBACK, "localhost"):
+                self._send(HTTPStatus.FORBIDDEN, "text/plain", "This page is for this machine alone.")
+            elif self.path == "/state":
+                self._send(HTTPStatus.OK, "application/json", json.dumps({"state": page.state()}))
+            elif self.path == "/":
+                try:
+                    self._send(HTTPStatus.OK, "text/html", page.text())
+                except UserError as error:
+                    self._send(HTTPStatus.INTERNAL_SERVER_ERROR, "text/plain", str(error))
+            else:
+                self._send(HTTPStatus.NOT_FOUND, "text/plain", "There is nothing here but the page itself.")
+
+        def _send(self, status: HTTPStatus, kind: str, text: str) -> None:
+            content = text.encode("utf-8")
+            self.send_response(status)
+            self.send_header("Content-Type", f"{kind}; charset=utf-8")
+            self.send_header("Content-Length", str(len(content)))
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("X-Content-Type-Options", "nosniff")
+            self.end_headers()
+            self.wfile.write(content)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing: the terminal is the run's."""
+
+    try:
+        return ThreadingHTTPServer((LOOPBACK, port), Handler)
+    except (OSError, OverflowError) as error:
+        raise UserError(
+            f"port {port} cannot be had ({error}); give another with --port, or 0 for a free one."
+        ) from error
+
+
+def serve(experiment: Experiment, model: str, seeds: Sequence[int], port: int, announce: Callable[[str], None]) -> None:
+    """Serve the page until Ctrl-C; `announce` is told its address. Raises UserError where there is no such model."""
+    readme = Path("experiments") / experiment.name / "README.md"
+    page = LivePage(experiment, model, lambda: so_far(experiment, model, seeds, readme))
+    page.text()
+    with server(page, port) as running:
+        announce(f"http://{LOOPBACK}:{running.server_address[1]}/")
+        try:
+            running.serve_forever()
+        except KeyboardInterrupt:
+            return
