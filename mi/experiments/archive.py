@@ -46,9 +46,12 @@ class Manifest:
     @property
     def digest(self) -> str:
         """SHA-256 over the names and hashes of all members: the hash of the whole."""
-        return hashlib.sha256(
-            canonical_json({name: sha for name, (sha, _) in self.members.items()}).encode()
-        ).hexdigest()
+        return sha256(canonical_json({name: sha for name, (sha, _) in self.members.items()}).encode())
+
+
+def sha256(content: bytes) -> str:
+    """64 hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def write(experiment: Experiment, model: str, path: Path, weights: bool = False) -> Manifest:
@@ -58,10 +61,10 @@ def write(experiment: Experiment, model: str, path: Path, weights: bool = False)
     `weights` the adapters, too: without them nobody can ask the fine-tuned models anything new.
     """
     contents = dict(_members(experiment, model, weights))
-    sizes = {name: (hashlib.sha256(content).hexdigest(), len(content)) for name, content in contents.items()}
+    sizes = {name: (sha256(content), len(content)) for name, content in contents.items()}
     manifest = Manifest(experiment.name, model, mi.__version__, sizes)
     with whole_file(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
-        for name, content in ((MANIFEST, _as_json(manifest)), *contents.items()):
+        for name, content in ((MANIFEST, as_json(manifest)), *contents.items()):
             entry = zipfile.ZipInfo(name, _LONG_AGO)
             entry.external_attr, entry.create_system = 0o644 << 16, 3
             archive.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
@@ -115,7 +118,8 @@ def _name(path: Path) -> str:
     return path.relative_to(home()).as_posix()
 
 
-def _as_json(manifest: Manifest) -> bytes:
+def as_json(manifest: Manifest) -> bytes:
+    """The manifest as it stands in an archive."""
     facts = {"format": FORMAT, "experiment": manifest.experiment, "model": manifest.model, "mi": manifest.version}
     members = {name: {"sha256": sha, "bytes": size} for name, (sha, size) in manifest.members.items()}
     return json.dumps(facts | {"sha256": manifest.digest, "members": members}, indent=1, ensure_ascii=False).encode()
@@ -159,7 +163,7 @@ def _read(archive: zipfile.ZipFile, name: str, sha: str, size: int, path: Path) 
     """A member's bytes, no more than it may have, and those that its hash names."""
     with archive.open(name) as member:
         content = member.read(min(size, _MOST) + 1)
-    if len(content) != size or hashlib.sha256(content).hexdigest() != sha:
+    if len(content) != size or sha256(content) != sha:
         raise UserError(f"{path}: this archive is damaged (the hash of {name} is another); get it again.")
     return content
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +26,8 @@ from mi.utils.hashing import digest
 
 LOOPBACK = "127.0.0.1"
 _PAUSE = 5.0
-"""At least so many seconds lie between two looks at the disk, and ten times as many as the page takes to make."""
+"""At least so many seconds lie between two looks at the disk, and _PATIENCE times as many as the page takes to make."""
+_PATIENCE = 10
 
 
 def so_far(experiment: Experiment, model: str, seeds: Sequence[int], readme: Path | None = None) -> Sources:
@@ -79,13 +81,15 @@ class LivePage:
     def __init__(self, experiment: Experiment, model: str, make: Callable[[], Sources]) -> None:
         self._folders = [results_dir() / "store", results_folder(experiment, model), jobs_dir()]
         self._make, self._lock = make, threading.Lock()
-        self._state, self._looked, self._pause = "", -_PAUSE, _PAUSE
+        self.pause = _PAUSE
+        """Seconds between two looks at the disk."""
+        self._state, self._looked = "", -math.inf
         self._made_of, self._text = "", ""
 
     def state(self) -> str:
         """A name for what is on disk, looked up now and then."""
         now = time.monotonic()
-        if now - self._looked >= self._pause:
+        if now - self._looked >= self.pause:
             self._state, self._looked = self._look(), now
         return self._state
 
@@ -96,7 +100,7 @@ class LivePage:
             if state != self._made_of:
                 started = time.monotonic()
                 self._text, self._made_of = render(self._make(), live=state), state
-                self._pause = max(_PAUSE, 10 * (time.monotonic() - started))
+                self.pause = max(self.pause, _PATIENCE * (time.monotonic() - started))
             return self._text
 
     def _look(self) -> str:

@@ -60,7 +60,9 @@ def _arm(
     lacking = missing_seeds(sources).get((setting, arm), [])
     mine = select(sources.answers, setting=setting, arm=arm)["seed"].unique()
     missing = tag("small", f"{', '.join(map(str, lacking))} missing", class_="warn") if lacking else Html("")
-    seeds = tag("td", "one model" if arm in UNTRAINED and len(mine) else str(len(mine)), missing, class_="number")
+    seeds = tag(
+        "td", tag("small", "untrained") if arm in UNTRAINED and len(mine) else str(len(mine)), missing, class_="number"
+    )
     name = tag("th", dot(sources, arm), tag("span", labels_of(sources.experiment).get(arm, arm)), scope="row")
     return tag("tr", name, *rates, seeds, *numbers)
 

@@ -103,7 +103,7 @@ function drawChoice(name, text, n) {
   const arm = name === "arm" ? store.about.arms.find((other) => other.name === text) : null;
   const words = { id: "in distribution", ood: "out of distribution" }[text] ?? (text === null ? "none" : text === "" ? "empty" : labelOf(store, text));
   return element("label", { class: n ? "choice" : "choice empty" }, box, arm ? dotOf(arm.colour) : null,
-    element("span", { class: "what" }, words), element("span", { class: "n" }, grouped(n)));
+    element("span", { class: "what" }, words), " ", element("span", { class: "n" }, grouped(n)));
 }
 
 /** Show the row of the state, and side by side what else was answered, if that is asked for. */
