@@ -20,10 +20,11 @@ _WHERE = {"id": "in distribution", "ood": "out of distribution"}
 
 def results(sources: Sources) -> Html:
     """One table a setting: arms as rows, trait by distribution as columns, and what became of the answers."""
-    return join(*(_setting(sources, setting) for setting in sources.settings))
+    lacking = missing_seeds(sources)
+    return join(*(_setting(sources, setting, lacking) for setting in sources.settings))
 
 
-def _setting(sources: Sources, setting: str) -> Html:
+def _setting(sources: Sources, setting: str, lacking: Mapping[tuple[str, str], list[int]]) -> Html:
     table, rates = (select(frame, setting=setting) for frame in (sources.summary, sources.per_seed))
     labels = labels_of(sources.experiment)
     columns = [(trait, d) for trait in dict.fromkeys(table["trait"]) for d in POOLED if d in set(table["distribution"])]
@@ -36,7 +37,7 @@ def _setting(sources: Sources, setting: str) -> Html:
         "tr", tag("th", "Arm", scope="col"), *heads, tag("th", "Seeds", scope="col", class_="number"),
         *(tag("th", name, scope="col", class_="number") for name in ("Planned", "Sampled", "Valid", "Refused")),
     )  # fmt: skip
-    rows = [_arm(sources, setting, arm, columns, shown) for arm in sources.arms]
+    rows = [_arm(sources, setting, arm, columns, shown, lacking.get((setting, arm), [])) for arm in sources.arms]
     caption = tag("caption", tag("code", setting)) if len(sources.settings) > 1 else Html("")
     return scrolling(
         f"Rates, {setting}", tag("table", caption, tag("thead", head), tag("tbody", *rows), class_="result")
@@ -44,7 +45,12 @@ def _setting(sources: Sources, setting: str) -> Html:
 
 
 def _arm(
-    sources: Sources, setting: str, arm: str, columns: Sequence[tuple[str, str]], shown: Mapping[str, tuple[Any, Any]]
+    sources: Sources,
+    setting: str,
+    arm: str,
+    columns: Sequence[tuple[str, str]],
+    shown: Mapping[str, tuple[Any, Any]],
+    lacking: Sequence[int],
 ) -> Html:
     counted = select(cells(sources), setting=setting, arm=arm)
     rates = [
@@ -57,7 +63,6 @@ def _arm(
     ]
     names = ("n_planned", "n_sampled", "n_valid", "n_refused")
     numbers = [tag("td", f"{int(counted[name].sum()):,}", class_="number") for name in names]
-    lacking = missing_seeds(sources).get((setting, arm), [])
     mine = select(sources.answers, setting=setting, arm=arm)["seed"].unique()
     missing = tag("small", f"{', '.join(map(str, lacking))} missing", class_="warn") if lacking else Html("")
     seeds = tag(
