@@ -121,6 +121,7 @@ def test_a_script_in_an_answer_stays_text_everywhere(plant, show):
     page = show(replace(sources, raw_verdicts={"spanish": [EVIL] * len(sources.answers)}))
     title = page.title()
     page.fill("#q", "<script>")
+    page.locator(f"{OPTION} mark").first.wait_for()
     page.locator(OPTION).first.click()
     assert (
         page.locator("#detail .turn.answer .words")
@@ -247,7 +248,7 @@ def test_a_hundred_thousand_answers_are_searched_in_less_than_300_ms(plant, show
     page = show(replace(sources, answers=pd.DataFrame(rows), raw_verdicts={}))
     counted(page, MANY, MANY)
     queries = ["answer99999", "word42", "e", "word17 word18", "placebo", "not there at all", "-word42"]
-    took = {query: min(page.evaluate(TIMED, query) for _ in range(4)) for query in queries}
+    took = {query: min(page.evaluate(TIMED, query) for _ in range(8)) for query in queries}
     loaded = page.evaluate("performance.now()")
     with capsys.disabled():
         print(
@@ -255,4 +256,4 @@ def test_a_hundred_thousand_answers_are_searched_in_less_than_300_ms(plant, show
             json.dumps({query: round(ms) for query, ms in took.items()}),
             round(loaded),
         )
-    assert max(took.values()) < 300  # the best of four: a busy machine can make any try slow, and none fast
+    assert max(took.values()) < 300  # the best of eight: a busy machine can make any try slow, and none fast

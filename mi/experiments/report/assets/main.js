@@ -161,7 +161,7 @@ function listen() {
   let waiting;
   byId("q").addEventListener("input", (event) => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => change({ q: event.target.value }), 60);
+    waiting = setTimeout(() => change({ q: event.target.value }), 20);
   });
   for (const name of TEXTS.slice(1)) {
     byId(name).addEventListener(name === "from" || name === "to" ? "input" : "change", (event) => {
