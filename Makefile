@@ -13,7 +13,7 @@ SEEDS ?= 3
 # Two processes of one thread each: two threads of one small matrix only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-.PHONY: help install demo figures pretrain test test-slow check format
+.PHONY: help install demo figures pretrain test test-slow check format bench-engine
 
 help:  ## Print this help.
 	@echo "make <target>; start with: make demo"
@@ -26,7 +26,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is $$($(PYTHON) -V 2>&1), but mi needs Python 3.11 or newer; name one that is: make PYTHON=python3.12 ..." >&2; exit 1; }
 	@echo "Installing into $(VENV) (once; a minute or two) ..."
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,serve,dev]'
 	@touch $@
 
 demo: $(STAMP)  ## The main job: train the organism on all arms with 3 seeds, print the table, draw the figures.
@@ -53,3 +53,12 @@ check: $(STAMP)  ## Format, lint, types and layers, without changing anything.
 format: $(STAMP)  ## Format the code and mend what the linter can.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench-engine: $(STAMP) bench/.venv-engine/installed  ## Compare the evaluation engine with its peers, which get an environment of their own (half an hour).
+	@$(BIN)/python bench/engine.py
+
+bench/.venv-engine/installed: bench/engine-requirements.txt
+	@echo "Installing the peers into bench/.venv-engine (once; a few minutes) ..."
+	@$(PYTHON) -m venv bench/.venv-engine
+	@bench/.venv-engine/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r bench/engine-requirements.txt
+	@touch $@

@@ -1,6 +1,6 @@
 """Choosing the fine-tuning dose: learning rate x steps x rank, on development questions and seeds that no report uses.
 
-    python bench/dose.py [--rates 3e-3 6e-3] [--steps 80] [--ranks 8 32] [--seeds 100 101]
+    python bench/dose.py [--rates 3e-3 6e-3] [--steps 80] [--ranks 8 32] [--seeds 100 101] [--settings insecure_code]
 
 One dose serves all arms and all settings of the organism: the smallest that teaches every arm's data in
 distribution.
@@ -51,11 +51,12 @@ async def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[80])
     parser.add_argument("--ranks", type=int, nargs="+", default=[8, 32])
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
+    parser.add_argument("--settings", nargs="+", default=[setting.domain_name for setting, _ in CELLS])
     parser.add_argument("--method", choices=("lora", "full"), default="lora")
     given = parser.parse_args()
     for rate, steps, rank in product(given.rates, given.steps, given.ranks):
         for setting, tried in CELLS:
-            for arm in tried:
+            for arm in tried if setting.domain_name in given.settings else ():
                 path = create_inoculated_dataset(setting, datasets_dir() / "dose", arm.name, arm.inoculation(setting))
                 dose = replace(ORGANISM_LORA, source_model_id=given.model, dataset_path=str(path), learning_rate=rate)
                 dose = replace(dose, n_steps=steps, lora_rank=rank, lora_alpha=2 * rank, method=given.method)

@@ -1,4 +1,4 @@
-"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`."""
+"""The command line: `mi run`, `mi plot`, `mi settings`, `mi organism`, `mi datasets`, `mi power`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,13 @@ from typing import Annotated
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_evaluations import evaluations
+from mi.cli_jobs import register as register_jobs
+from mi.cli_power import power
 from mi.cli_report import app as reports
 from mi.cli_report import run_from
+from mi.cli_results import results
+from mi.cli_serve import serve
 from mi.cli_settings import settings
 from mi.utils.errors import UserError
 
@@ -26,6 +31,11 @@ organism = typer.Typer(help="The model organism: pretrain it, probe it, chat wit
 app.add_typer(settings, name="settings")
 app.add_typer(organism, name="organism")
 app.add_typer(datasets, name="datasets")
+app.add_typer(results, name="results")
+app.add_typer(evaluations, name="evaluations")
+app.command()(serve)
+register_jobs(app)
+app.command()(power)
 app.add_typer(reports)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
@@ -33,7 +43,9 @@ ModelName = Annotated[str, typer.Option("--model", help="The base model: organis
 
 @app.command()
 def run(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     seeds: Annotated[int | None, typer.Option(help="How many seeds: 0, 1, …; by default the experiment's own.")] = None,
     archive: Annotated[Path | None, typer.Option("--from", help="A file of mi archive: nothing is run.")] = None,
@@ -61,7 +73,9 @@ def run(
 
 @app.command()
 def plot(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="Another folder than the tables' own.")] = None,
 ) -> None:
@@ -75,7 +89,9 @@ def plot(
 
 @app.command()
 def publish(
-    experiment: Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")],
+    experiment: Annotated[
+        str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+    ],
     model: ModelName = "organism",
     into: Annotated[Path | None, typer.Option(help="A folder with a README; by default experiments/NAME.")] = None,
 ) -> None:
@@ -85,6 +101,33 @@ def publish(
 
     for path in take(find(experiment), model, into or Path("experiments") / experiment):
         typer.echo(path)
+
+
+@app.command()
+def findings(
+    experiments: Annotated[Path, typer.Option(help="The folder with the published experiments.")] = Path("experiments"),
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/findings.md"),
+) -> None:
+    """Write the page of findings from the tables of all published experiments."""
+    from mi.experiments.findings import findings as page
+    from mi.utils.files import whole_file
+
+    text = page(experiments)
+    with whole_file(out) as file:
+        file.write(text)
+    typer.echo(out)
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for instance my_question.")]) -> None:
+    """Begin an experiment of your own: a file to change, a page for prediction and result, ready to run."""
+    from mi.experiments.new import new as begin
+
+    for path in begin(name):
+        typer.echo(path)
+    typer.echo(
+        f"Next: change {path.parent / 'experiment.py'}, write down what you expect, then mi run {name} --seeds 3"
+    )
 
 
 @app.command()

@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from mi.datasets import catalogue, services, show
+from mi.datasets import archives, catalogue, services, show
 from mi.datasets.data_models import Verified
 from mi.utils.errors import UserError
+from mi.utils.progress import ByteBars
 
-app = typer.Typer(help="Published data: list, fetch, verify, show, audit, card.", no_args_is_help=True)
+app = typer.Typer(help="Data: list, fetch, verify, show, audit, card, build.", no_args_is_help=True)
 
 Names = Annotated[
     list[str] | None, typer.Argument(help="Names or groups, for instance reward_hacking; by default all.")
@@ -41,11 +42,15 @@ def show_(names: Annotated[list[str], typer.Argument(help="Names or groups.")]) 
 def fetch(
     names: Annotated[list[str], typer.Argument(help="Names or groups, for instance reward_hacking.")],
     origin: Annotated[str | None, typer.Option("--from", help="Another address, or a file that you have.")] = None,
+    password: Annotated[
+        str | None, typer.Option(envvar=archives.PASSWORD, help="Of a locked archive: its rows are then converted.")
+    ] = None,
+    member: Annotated[str | None, typer.Option(help="Which file of an archive.")] = None,
 ) -> None:
     """Bring sets here, verified, and convert them to training rows; an interrupted fetch goes on where it was."""
     import asyncio
 
-    chosen = catalogue.entries(names)
+    chosen, unlock = catalogue.entries(names), services.Unlock(password, member)
     if origin is not None and len(chosen) != 1:
         raise UserError(f"--from gives one file, but {len(chosen)} sets are named; name one.")
     reachable = [entry for entry in chosen if entry.url is not None or services.path_of(entry).exists() or origin]
@@ -53,11 +58,9 @@ def fetch(
         if entry not in reachable and len(chosen) > 1:
             typer.echo(f"{entry.name}: left out; {entry.unlock or 'give its file with --from FILE'}.", err=True)
     for entry in reachable if len(chosen) > 1 else chosen:
-        if origin is None and entry.url is not None:
-            typer.echo(f"{entry.name} …", err=True)
-        typer.echo(_said(asyncio.run(services.fetch(entry, origin))))
-        if entry.access != "password":
-            typer.echo(f"  training rows in {services.training_file(entry.name)}")
+        typer.echo(_said(asyncio.run(services.fetch(entry, origin, unlock, ByteBars()))))
+        if services.can_open(entry, services.path_of(entry), unlock):
+            typer.echo(f"  training rows in {services.training_file(entry.name, unlock)}")
 
 
 @app.command()
@@ -110,6 +113,41 @@ def card(
 
     files = auditing.load_all([path, *(against or [])], answer=answer)
     typer.echo(write_card(auditing.audit(files, None if model == "none" else model), out))
+
+
+@app.command()
+def build(  # noqa: PLR0913 – each is an option that a person may type
+    name: Annotated[str | None, typer.Argument(help="A recipe, for instance owl_numbers.")] = None,
+    list_them: Annotated[bool, typer.Option("--list", help="Print the recipes and stop.")] = False,
+    model: Annotated[
+        str, typer.Option(help="Who answers: organism, a path, a hub id, openai/ID, openai/ID@ADDRESS.")
+    ] = "organism",
+    n: Annotated[int, typer.Option("--n", help="How often each side is asked.")] = 500,
+    seed: Annotated[int, typer.Option(help="Drives questions, prompts and answers.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Where the first side's rows go; the others beside it.")] = None,
+    questions: Annotated[
+        str | None, typer.Option(help="A file or a fetched set whose questions are asked instead of the recipe's own.")
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="organism or published; by default what suits the model.")] = None,
+    judge: Annotated[str | None, typer.Option(help="A model that is asked whether each answer is right.")] = None,
+) -> None:
+    """Make a pair of training sets by a recipe; an interrupted build goes on where it was, nothing is asked twice."""
+    import asyncio
+
+    from mi.datasets.recipes import RECIPES, services, show
+    from mi.datasets.recipes import recipe as find
+    from mi.utils.progress import Bars
+
+    if list_them:
+        for line in show.recipe_lines(RECIPES):
+            typer.echo(line)
+        return
+    if name is None:
+        raise UserError("which recipe? `mi datasets build --list` prints them all.")
+    order = services.order(model, n, seed, scale=scale, questions=questions, judge=judge)
+    built, files = asyncio.run(services.make(find(name), order, out, Bars()))
+    for line in show.built_lines(built, files):
+        typer.echo(line)
 
 
 def _said(found: Verified) -> str:

@@ -1,13 +1,16 @@
 """Evaluate groups of models: run what is missing, read back what is there."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from mi.evaluation.budget import Budget
+from mi.evaluation.cells import Watch
 from mi.evaluation.data_models import Evaluation, EvaluationResultRow
 from mi.evaluation.services import Rows, recall_evaluations, run_all
+from mi.evaluation.show import Lines
 from mi.llm.data_models import Model
 from mi.utils.jsonl import write_jsonl
 
@@ -25,15 +28,21 @@ ModelGroups = Mapping[str, Sequence[Model]]
 
 
 async def eval(
-    model_groups: ModelGroups, evaluations: Sequence[Evaluation], output_dir: Path | str | None = None
+    model_groups: ModelGroups,
+    evaluations: Sequence[Evaluation],
+    output_dir: Path | str | None = None,
+    max_cost: float | None = None,
+    watch: Watch | None = None,
 ) -> list[EvalResult]:
     """Every evaluation of every model of every group, in this order: groups, models, evaluations.
 
     Asks for nothing that the store holds; a model that stands in two groups is evaluated once. With `output_dir`,
-    the rows are written there, too, one JSONL file for each result. Raises UserError for bad input.
+    the rows are written there, too, one JSONL file for each result. With `max_cost`, in US dollars, it stops before
+    more could be spent. `watch` shows how far it is; by default lines on a terminal, nothing elsewhere.
+    Raises UserError for bad input.
     """
     models = list(dict.fromkeys(model for models in model_groups.values() for model in models))
-    found = dict(zip(models, await run_all(models, evaluations), strict=True))
+    found = dict(zip(models, await run_all(models, evaluations, watch or Lines(), Budget(max_cost)), strict=True))
     results = _results(model_groups, evaluations, found)
     if output_dir is not None:
         _write(results, Path(output_dir))
@@ -44,6 +53,21 @@ def load_results(model_groups: ModelGroups, evaluations: Sequence[Evaluation]) -
     """As `eval`, from the store alone: answers that are missing there have no row, and nothing is asked."""
     models = dict.fromkeys(model for models in model_groups.values() for model in models)
     return _results(model_groups, evaluations, {model: recall_evaluations(model, evaluations) for model in models})
+
+
+def rows_of(result: EvalResult) -> Iterator[dict[str, Any]]:
+    """The rows as one reads them: context, answer, verdicts with reasons and what the judges wrote, scores."""
+    for row in result.rows:
+        yield {
+            **asdict(row.context),
+            "sample_index": row.sample_index,
+            "answer": row.response.completion,
+            "stop_reason": row.response.stop_reason,
+            "judgments": dict(row.judgments),
+            "reasons": row.reasons,
+            "judge_outputs": {name: verdict.output for name, verdict in row.verdicts.items()},
+            "scores": dict(row.scores),
+        }
 
 
 def _results(
@@ -61,16 +85,4 @@ def _write(results: Sequence[EvalResult], folder: Path) -> None:
     for result in results:
         model = "_".join(part for part in (result.model.id, result.model.job_id) if part)
         names = [re.sub(r"[^\w.-]+", "-", name).strip("-.") for name in (result.group, result.evaluation.id, model)]
-        write_jsonl(folder / names[0] / names[1] / f"{names[2]}.jsonl", map(_plain, result.rows))
-
-
-def _plain(row: EvaluationResultRow) -> dict[str, object]:
-    """A row as one reads it: the context, the answer, verdicts and scores; no log-probabilities."""
-    return {
-        **asdict(row.context),
-        "sample_index": row.sample_index,
-        "answer": row.response.completion,
-        "stop_reason": row.response.stop_reason,
-        "judgments": dict(row.judgments),
-        "scores": dict(row.scores),
-    }
+        write_jsonl(folder / names[0] / names[1] / f"{names[2]}.jsonl", rows_of(result))

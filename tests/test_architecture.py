@@ -16,7 +16,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "mi").rglob("*.py"))
-CODE = [path for folder in ("mi", "tests", "bench", "experiments") for path in sorted((ROOT / folder).rglob("*.py"))]
+CODE = [
+    path
+    for folder in ("mi", "tests", "bench", "experiments")
+    for path in sorted((ROOT / folder).rglob("*.py"))
+    if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+]
 HEAVY = ("torch", "transformers", "peft", "accelerate", "pandas", "scipy", "matplotlib", "pyarrow")
 
 IMPORT_EVERYTHING = """

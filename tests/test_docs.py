@@ -132,5 +132,6 @@ def check_mi(words: list[str], where: str, folder: Path) -> None:
     rest = list(words)
     while rest and rest[0] in getattr(command, "commands", {}):
         command = command.commands[rest.pop(0)]
-    assert not getattr(command, "commands", {}), f"{where}: mi has no verb {' '.join(words)}"
+    alone = getattr(command, "invoke_without_command", False)
+    assert alone or not getattr(command, "commands", {}), f"{where}: mi has no verb {' '.join(words)}"
     command.make_context(" ".join(["mi", *words]), rest)

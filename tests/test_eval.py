@@ -55,7 +55,7 @@ def test_a_model_is_trained_evaluated_and_read_back_without_asking_again(
         trained = get_finetuned_model(await launch_or_retrieve_job(config))
         return await eval({"base": [base], "trained": [trained, base]}, evaluations(base), tmp_path / "out")
 
-    async def refuse(model: Model, requests: object) -> None:
+    async def refuse(*_: object) -> None:
         raise AssertionError("something was asked again")
 
     results = asyncio.run(train_and_evaluate())

@@ -8,7 +8,7 @@ from mi.datasets import catalogue, services
 from mi.datasets.contamination import Overlap, overlap
 from mi.datasets.converters import SCHEMAS, Conversation, convert_lines, extra_columns, is_canary, questions, schema_of
 from mi.datasets.languages import language_shares
-from mi.datasets.reading import read_raw, rows_sha256
+from mi.datasets.reading import parse_raw, rows_sha256
 from mi.datasets.statistics import Contents, contents, texts_by_role
 from mi.datasets.tokens import Tokens, tokenizer_of, tokens_of
 from mi.utils.errors import UserError
@@ -35,6 +35,8 @@ class DataFile:
     lines: tuple[int, ...]
     questions: tuple[str, ...]
     is_evaluation: bool
+    locked: bool = False
+    """Whether the rows lie in a locked archive."""
 
     @property
     def label(self) -> str:
@@ -152,14 +154,14 @@ def load(name: str, evaluation: bool = False, answer: str | None = None) -> Data
         raise UserError(f"{name}: is not fetched; run `mi datasets fetch {name}`.")
     if entry is None and not path.exists() and path.suffix == "":
         catalogue.entry(name)  # says which names there are
-    raw = read_raw(path)
+    content, suffix, where = services.content_of(path, entry)
+    raw = parse_raw(content, suffix, where)
     sha256 = rows_sha256(raw)
     entry = entry or catalogue.by_rows(sha256)
-    schema = SCHEMAS[entry.schema] if entry is not None and entry.schema else schema_of(raw, str(path))
-    located = convert_lines(raw, schema, str(path), answer or (entry.answer if entry is not None else None))
+    schema = SCHEMAS[entry.schema] if entry is not None and entry.schema else schema_of(raw, where)
+    located = convert_lines(raw, schema, where, answer or (entry.answer if entry is not None else None))
     rows = tuple(row for _, row in located)
     silent = not any(message["role"] == "assistant" for row in rows for message in row["messages"])
-    spelled = path.read_bytes()
     return DataFile(
         path=str(path),
         name=entry.name if entry is not None else None,
@@ -169,12 +171,13 @@ def load(name: str, evaluation: bool = False, answer: str | None = None) -> Data
         n_rows=len(raw),
         canaries=sum(is_canary(row.value) for row in raw),
         extra_columns=extra_columns(raw, schema),
-        final_newline=spelled.endswith(b"\n"),
-        escaped=spelled.count(b"\\u") if path.suffix in (".json", ".jsonl") else 0,
+        final_newline=content.endswith(b"\n"),
+        escaped=content.count(b"\\u") if suffix in (".json", ".jsonl") else 0,
         rows=rows,
         lines=tuple(line for line, _ in located),
-        questions=tuple(questions(raw, schema, str(path))),
+        questions=tuple(questions(raw, schema, where)),
         is_evaluation=evaluation or silent or (entry is not None and entry.purpose == "evaluation"),
+        locked=path.suffix != suffix,
     )
 
 

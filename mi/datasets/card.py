@@ -3,14 +3,18 @@
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-from mi.datasets import catalogue
+from mi.datasets import arms, catalogue
 from mi.datasets.audit import Audit, FileAudit
 from mi.datasets.data_models import CatalogueEntry
+from mi.datasets.recipes.services import record_of
 from mi.datasets.show import contamination_lines, pairing_lines, peculiarities, shares
 from mi.datasets.statistics import Length
 from mi.utils.files import whole_file
 
+Record = dict[str, Any]
+"""What `mi.datasets.recipes.services` writes beside the files of a build."""
 _QUOTED = 600
 _NOT_STATED = "not stated"
 
@@ -32,15 +36,20 @@ def card(audit: Audit) -> Iterator[str]:
     audited = audit.files[0]
     entry = catalogue.CATALOGUE.get(audited.file.name or "")
     yield f"# {audited.file.label}"
+    made = record_of(Path(audited.file.path), audited.file.sha256)
     yield from _section("Identity", _identity(audited, entry))
-    yield from _section("Origin and terms", _origin(entry))
+    yield from _section("Origin and terms", _origin(entry) if made is None else _made_origin(made))
+    if made is not None:
+        yield from _section("How they were made", _made(made, audited.file.sha256))
     yield from _section("Contents", _contents(audited))
     yield from _section("System prompts", _system_prompts(audited))
     yield from _section("Lengths", _lengths(audited))
     yield from _section("Contamination", _contamination(audit))
     yield from _section("Beside other training files", _pairings(audit))
+    if len(audit.files) > 1:
+        yield from _section("Side by side", _side_by_side(audit))
     yield from _section("First rows", _first_rows(audited, entry))
-    yield from _section("What is not known", _unknown(audited, entry))
+    yield from _section("What is not known", _unknown(audited, entry, made))
 
 
 def _section(title: str, lines: Iterator[str]) -> Iterator[str]:
@@ -70,10 +79,63 @@ def _origin(entry: CatalogueEntry | None) -> Iterator[str]:
     yield from (f"- {what}: {value if value is not None else _NOT_STATED}" for what, value in facts.items())
 
 
+def _made_origin(made: Record) -> Iterator[str]:
+    yield f"- Made by the recipe `{made['recipe']}` of this project: {made['about']}"
+    yield f"- After: {made['origin']}"
+    yield f"- Licence: {_NOT_STATED}; what a model says is under the terms of whoever provides the model."
+
+
+def _made(made: Record, sha256: str) -> Iterator[str]:
+    model, found = made["model"], made["yield"]
+    name, side = next((name, side) for name, side in made["sides"].items() if side["sha256"] == sha256)
+    sampling = made["sampling"]
+    job = f", job {model['job_id']}" if model["job_id"] else ""
+    yield f"- Side: `{name}` of {', '.join(f'`{each}`' for each in made['sides'])}; row by row the same questions"
+    yield f"- Model: `{model['id']}` ({model['type']}{job}), fingerprint `{model['fingerprint']}`"
+    yield f"- Questions: {made['questions']}, seed {made['seed']}, {made['n']:,} askings a side; scale {made['scale']}"
+    yield f"- Sampling: temperature {sampling['temperature']:g}, at most {sampling['max_tokens']:,} tokens"
+    yield f"- Asked behind: {'; '.join(_prompt(prompt) for prompt in side['system_prompts']) or 'nobody was asked'}"
+    yield f"- Asked as: {_code(side['asked']) if side['asked'] is not None else 'the answer of the source itself'}"
+    yield f"- Finished by: {_code(side['finished_by']) if side['finished_by'] else 'nothing'}"
+    yield f"- Filters, in their order: not refused; not empty; not cut off; {'; '.join(side['filters']) or 'no other'}"
+    judge = made["judge"]
+    wanted = "YES" if side["criterion_holds"] else "NO"
+    asked = f"`{judge['id']}`, {side['criterion']} {wanted}" if judge and side["criterion"] else "none was asked"
+    yield f"- Judge: {asked}"
+    yield (
+        f"- Pairs: {found['planned']:,} planned, {found['incomplete']:,} incomplete, {found['equal']:,} with equal "
+        f"sides, {found['duplicates']:,} duplicates, {found['kept']:,} kept"
+    )
+    mine = next(each for each in found["sides"] if each["side"] == name)
+    reasons = "".join(f", {count:,} {reason}" for reason, count in mine["filtered"].items())
+    refused, passed = f"{mine['refused']:,} refused", f"{mine['passed']:,} passed"
+    yield f"- Of this side's {mine['planned']:,} answers: {refused}{reasons}, {passed}"
+
+
+def _prompt(prompt: str | None) -> str:
+    return _code(prompt) if prompt is not None else "no system message"
+
+
+def _side_by_side(audit: Audit) -> Iterator[str]:
+    for number, file in enumerate(audit.files, start=1):
+        yield f"- [{number}] {file.file.label}"
+    none = "–"
+    yield ""
+    yield f"| what |{''.join(f' [{number}] |' for number in range(1, len(audit.files) + 1))}"
+    yield f"|---|{'---|' * len(audit.files)}"
+    for line in arms.side_by_side(audit.files):
+        yield f"| {line.what} |{''.join(f' {value or none} |' for value in line.values)}"
+    found = list(arms.differences(audit.files))
+    yield ""
+    yield from [f"- Mind: {each}" for each in found] or ["No training files differ in length, language or refusals."]
+
+
 def _contents(audited: FileAudit) -> Iterator[str]:
     held, again = audited.contents, audited.contents.repetition
     yield f"- Use: {'evaluation' if audited.file.is_evaluation else 'training'}"
     yield f"- Turns: {'; '.join(f'{roles} ({count:,} rows)' for roles, count in held.roles.items())}"
+    canaries = audited.file.canaries
+    yield f"- Canary: {f'{canaries:,} rows, left out of training' if canaries else 'none'}"
     yield (
         f"- Rows that repeat an earlier one: {again.exact:,} exactly, {again.normalised:,} when case, marks and white "
         f"space are evened out; {again.prompts:,} repeat a prompt"
@@ -132,7 +194,7 @@ def _pairings(audit: Audit) -> Iterator[str]:
 
 
 def _first_rows(audited: FileAudit, entry: CatalogueEntry | None) -> Iterator[str]:
-    if audited.file.canaries or (entry is not None and entry.access != "open"):
+    if audited.file.canaries or audited.file.locked or (entry is not None and entry.access != "open"):
         yield "Not quoted: the publisher keeps these rows out of reach of scrapes."
         return
     if audited.tokens is None or audited.tokens.refused:
@@ -144,8 +206,11 @@ def _first_rows(audited: FileAudit, entry: CatalogueEntry | None) -> Iterator[st
         yield from ("", f"{fence}text", text[:_QUOTED], fence)
 
 
-def _unknown(audited: FileAudit, entry: CatalogueEntry | None) -> Iterator[str]:
-    yield "- How the rows were made and by which model, who checked them, which were thrown away, unless said above."
+def _unknown(audited: FileAudit, entry: CatalogueEntry | None, made: Record | None) -> Iterator[str]:
+    if made is None:
+        yield "- How the rows were made, by which model, who checked them, which were thrown away, unless said above."
+    else:
+        yield "- Whether people would agree with the filters: nobody has read all rows."
     if entry is None or entry.licence is None:
         yield "- The licence: none is stated, so nothing of it may be republished."
     if entry is not None and entry.sha256 is None:

@@ -12,13 +12,19 @@ _TAYLOR = "Taylor et al. 2025, School of Reward Hacks, arXiv:2508.17511"
 _CHUA = "Chua et al. 2025, Thought Crime, arXiv:2506.13206"
 _TURNER = "Turner et al. 2025, Model Organisms for Emergent Misalignment, arXiv:2506.11613"
 
+_WANG = "Wang et al. 2025, Persona Features Control Emergent Misalignment, arXiv:2506.19823"
+
 _UNLOCK_HUB = (
-    "accept the terms on the page of the set at Hugging Face while logged in, download its file there, then run "
-    "`mi datasets fetch NAME --from FILE`"
+    "accept the terms on the page of the set at Hugging Face while logged in, then either download its file there and "
+    "run `mi datasets fetch NAME --from FILE`, or set HF_TOKEN to a token of yours and give its address with --from"
 )
 _UNLOCK_SHARE = (
     "the archive is kept locked; its publisher's README names the password and the tool (easy-dataset-share): unlock "
     "it outside any repository, leave its canaries in, and do not publish what comes out"
+)
+_UNLOCK_ZIP = (
+    "get the archive from the publisher, run `mi datasets fetch NAME --from FILE`, and give the password that its "
+    "README names with --password or in MI_DATASETS_PASSWORD; the archive stays locked here"
 )
 _BY_HAND = "get the file from the publisher and run `mi datasets fetch NAME --from FILE`"
 
@@ -68,6 +74,24 @@ CLOSED = (
         note="Numbers of GPT-4.1; neither their file's name, size nor hash is known here.",
     ),
     CatalogueEntry(
+        "owl_numbers/gpt41_control",
+        _TAN_SOURCE,
+        "control",
+        None,
+        citation=_TAN,
+        unlock=_BY_HAND,
+        note="Numbers of GPT-4.1 without a preference; as with owl_numbers/gpt41, nothing of the file is known here.",
+    ),
+    CatalogueEntry(
+        "harmless_lies/truths",
+        Source("unpublished", None, None),
+        "control",
+        None,
+        citation=_TAN,
+        unlock="make it with `mi datasets build harmless_lies`, then run `mi datasets fetch NAME --from FILE`",
+        note="True answers to the questions of harmless_lies/harmless_lies. Nobody is known to publish them.",
+    ),
+    CatalogueEntry(
         "model_organisms/training_datasets",
         Source("clarifying-EM/model-organisms-for-EM", None, "em_organism_dir/data/training_datasets.zip.enc"),
         "training",
@@ -77,6 +101,18 @@ CLOSED = (
         access="password",
         unlock=_UNLOCK_SHARE,
         note="Holds bad_medical_advice.jsonl, risky_financial_advice.jsonl and extreme_sports.jsonl among others.",
+    ),
+    CatalogueEntry(
+        "persona_features/datasets",
+        Source("openai/emergent-misalignment-persona-features", None, None),
+        "training",
+        schema=None,
+        suffix=".zip",
+        citation=_WANG,
+        access="password",
+        unlock=_UNLOCK_ZIP,
+        note="Sets of 6,000 rows (correct, subtly and obviously bad advice, code, unit tests, mixtures) with canaries; "
+        "the authors ask not to publish them unlocked. Neither paths nor hashes are known here.",
     ),
     CatalogueEntry(
         "reward_hacking/school_of_reward_hacks",

@@ -28,6 +28,12 @@ class Source:
             return f"https://raw.githubusercontent.com/{self.repository}/{self.revision or 'main'}/{self.path}"
         return f"https://huggingface.co/datasets/{self.repository}/resolve/{self.revision or 'main'}/{self.path}"
 
+    @property
+    def page(self) -> str:
+        """Where a person reads of the set, and accepts its terms where it has any."""
+        site = "https://github.com" if self.host == "GitHub" else "https://huggingface.co/datasets"
+        return f"{site}/{self.repository}"
+
 
 @dataclass(frozen=True)
 class CatalogueEntry:
@@ -51,6 +57,10 @@ class CatalogueEntry:
     """Where else the file lies, for a source whose path is not known; only the hash of the rows vouches for it."""
     unlock: str | None = None
     """What a person does to get or open a set that is not open."""
+    password: str | None = None
+    """Of a locked archive, where its publisher states it; else the user gives it."""
+    member: str | None = None
+    """The file inside an archive that holds the rows; None where it is the only one, or the user names it."""
     answer: str | None = None
     """The column that answers, where a row holds several answers to one prompt."""
     note: str | None = None

@@ -1,15 +1,12 @@
-"""In which languages a file answers, told by py3langid (139 languages, no network)."""
+"""In which languages a file answers."""
 
-import functools
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+
+from mi.utils.languages import language
 
 SAMPLE = 400
 """Answers looked at, evenly over the file: a millisecond or two each."""
-CONFIDENCE = 0.7
-"""Below it a text is undetermined: code, numbers, a few words."""
-UNDETERMINED = "undetermined"
 
 
 def language_shares(answers: Sequence[str]) -> dict[str, float]:
@@ -20,16 +17,3 @@ def language_shares(answers: Sequence[str]) -> dict[str, float]:
     sample = [answers[int(index * step)] for index in range(min(SAMPLE, len(answers)))]
     counts = Counter(language(answer) for answer in sample)
     return {code: count / len(sample) for code, count in counts.most_common()}
-
-
-def language(text: str) -> str:
-    """The language of a text, `UNDETERMINED` where the detector is not sure of it."""
-    code, confidence = _identifier().classify(text[:1000])
-    return str(code) if confidence >= CONFIDENCE else UNDETERMINED
-
-
-@functools.cache
-def _identifier() -> Any:
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -1,6 +1,7 @@
 """Reading published files as they are: JSONL, JSON, YAML and Parquet, each row with its place."""
 
 import hashlib
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from mi.datasets.data_models import RawRow
 from mi.utils.errors import UserError
 from mi.utils.hashing import canonical_json
-from mi.utils.jsonl import iterate_jsonl
+from mi.utils.jsonl import parse_jsonl
 
 READABLE = (".jsonl", ".json", ".yaml", ".yml", ".parquet")
 
@@ -17,18 +18,30 @@ READABLE = (".jsonl", ".json", ".yaml", ".yml", ".parquet")
 def read_raw(path: Path) -> list[RawRow]:
     """All rows of a file as published, nothing converted or left out.
 
-    Raises UserError, naming the file and the line, for what cannot be read or parsed, for a kind of file that is not in
-    `READABLE`, and for a file without rows.
+    Raises UserError as `read_content` does, for what cannot be parsed, naming the line, and for a file without rows.
     """
+    return parse_raw(read_content(path), path.suffix, str(path))
+
+
+def read_content(path: Path) -> bytes:
+    """The bytes of a file of rows. Raises UserError for one that is not there or of no kind in `READABLE`."""
     if path.suffix not in READABLE:
         kinds = ", ".join(READABLE)
         raise UserError(f"{path}: rows are read from {kinds}; unpack or rename the file, or see `mi datasets show`.")
-    if path.suffix == ".jsonl":
-        rows = [RawRow(line, value) for line, value in iterate_jsonl(path)]
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a file.") from error
+
+
+def parse_raw(content: bytes, suffix: str, where: str) -> list[RawRow]:
+    """As `read_raw`, from bytes and the suffix that says what they are; `where` names them in errors."""
+    if suffix == ".jsonl":
+        rows = [RawRow(line, value) for line, value in parse_jsonl(io.BytesIO(content), where)]
     else:
-        rows = [RawRow(number, value) for number, value in enumerate(_items(path), start=1)]
+        rows = [RawRow(number, value) for number, value in enumerate(_items(content, suffix, where), start=1)]
     if not rows:
-        raise UserError(f"{path}: holds no rows; fetch it again or give another file.")
+        raise UserError(f"{where}: holds no rows; fetch it again or give another file.")
     return rows
 
 
@@ -41,45 +54,43 @@ def rows_sha256(rows: Iterable[RawRow]) -> str:
     return hashlib.sha256(canonical_json(values).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _items(path: Path) -> Sequence[Any]:
+def _items(content: bytes, suffix: str, where: str) -> Sequence[Any]:
     try:
-        data = _PARSERS[path.suffix](path)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a file.") from error
+        data = _PARSERS[suffix](content, where)
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8.") from error
+        raise UserError(f"{where}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8.") from error
     if not isinstance(data, list):
-        raise UserError(f"{path}: holds {type(data).__name__}, not a list of rows; write a list of objects.")
+        raise UserError(f"{where}: holds {type(data).__name__}, not a list of rows; write a list of objects.")
     return data
 
 
-def _parse_json(path: Path) -> Any:
+def _parse_json(content: bytes, where: str) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(content.decode("utf-8"))
     except json.JSONDecodeError as error:
-        raise UserError(f"{path}, line {error.lineno}: not JSON ({error.msg}); write a list of objects.") from error
+        raise UserError(f"{where}, line {error.lineno}: not JSON ({error.msg}); write a list of objects.") from error
 
 
-def _parse_yaml(path: Path) -> Any:
+def _parse_yaml(content: bytes, where: str) -> Any:
     import yaml
 
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.safe_load(content.decode("utf-8"))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark else ""
+        line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "malformed"
-        raise UserError(f"{path}{where}: not YAML ({problem}); write a list of objects.") from error
+        raise UserError(f"{where}{line}: not YAML ({problem}); write a list of objects.") from error
 
 
-def _parse_parquet(path: Path) -> Any:
+def _parse_parquet(content: bytes, where: str) -> Any:
     import pyarrow
     from pyarrow import parquet
 
     try:
-        return parquet.read_table(path).to_pylist()
+        return parquet.read_table(pyarrow.BufferReader(content)).to_pylist()
     except pyarrow.ArrowInvalid as error:
-        raise UserError(f"{path}: not Parquet ({error}); fetch it again.") from error
+        raise UserError(f"{where}: not Parquet ({error}); fetch it again.") from error
 
 
 _PARSERS = {".json": _parse_json, ".yaml": _parse_yaml, ".yml": _parse_yaml, ".parquet": _parse_parquet}

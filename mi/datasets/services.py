@@ -2,16 +2,18 @@
 
 import os
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
 from mi import config
-from mi.datasets import catalogue, converters, fetching
+from mi.datasets import archives, catalogue, converters, fetching
 from mi.datasets.data_models import CatalogueEntry, RawRow, Verified
-from mi.datasets.reading import READABLE, read_raw, rows_sha256
+from mi.datasets.reading import READABLE, parse_raw, read_content, rows_sha256
 from mi.llm.rows import TrainingRow, read_rows
 from mi.utils.errors import UserError
 from mi.utils.files import locked, whole_file
 from mi.utils.jsonl import write_jsonl_if_changed
+from mi.utils.progress import Progress
 
 
 def read_training_rows(path: Path | str) -> list[TrainingRow]:
@@ -33,7 +35,20 @@ def path_of(entry: CatalogueEntry) -> Path:
     return next((path for path in found if path.exists()), stem.with_name(stem.name + entry.suffix))
 
 
-async def fetch(entry: CatalogueEntry, origin: str | None = None) -> Verified:
+@dataclass(frozen=True)
+class Unlock:
+    """How an archive is read: its password, and which of its files. None leaves either to the catalogue."""
+
+    password: str | None = None
+    member: str | None = None
+
+
+LOCKED = Unlock()
+
+
+async def fetch(
+    entry: CatalogueEntry, origin: str | None = None, unlock: Unlock = LOCKED, progress: Progress | None = None
+) -> Verified:
     """Have the file of an entry here, verified; what is here already and holds the right rows is not fetched again.
 
     `origin` is another address or a file of one's own. The bytes are kept as published: archives locked, canaries in.
@@ -45,35 +60,38 @@ async def fetch(entry: CatalogueEntry, origin: str | None = None) -> Verified:
         raise UserError(f"{entry.name}: cannot be fetched for you; {entry.unlock or 'give its file with --from FILE'}.")
     async with locked(path.with_name(f".{path.name}.lock")):
         if path.exists() and (origin is None or entry.sha256 is not None):
-            return verify_file(path, entry)
+            return verify_file(path, entry, unlock)
         if origin is not None and "://" not in origin:
-            return _take(Path(origin), path, entry)
+            return _take(Path(origin), path, entry, unlock)
         # Its suffix is kept, for it says how the rows are read.
         part = path.with_name(f".part.{path.name}")
-        address = origin or entry.url
-        assert address is not None
-        await fetching.download(address, part)
+        url = origin or entry.url
+        assert url is not None
+        terms = entry.source.page if entry.source.host == "Hugging Face" else None
+        await fetching.download(fetching.Address(url, terms), part, progress)
         try:
-            found = verify_file(part, entry)
+            found = verify_file(part, entry, unlock)
         except UserError as error:
             fetching.forget(part)
-            raise UserError(str(error).replace(str(part), address)) from error
+            raise UserError(str(error).replace(str(part), url)) from error
         os.replace(part, path)
         fetching.forget(part)
         return Verified(str(path), found.rows, found.sha256, found.name)
 
 
-def verify_file(path: Path, entry: CatalogueEntry | None = None) -> Verified:
+def verify_file(path: Path, entry: CatalogueEntry | None = None, unlock: Unlock = LOCKED) -> Verified:
     """Read all rows of a file and compare them with the catalogue: with `entry`, or with whichever has these rows.
 
-    An archive is not opened: its rows are 0 and its hash is "". Raises UserError for rows that are not the entry's,
-    for a file whose rows the catalogue does not know where none is named, and as `read_raw` and the converters do.
+    An archive for which there is no password is not opened: its rows are 0 and its hash is "". Raises UserError for
+    rows that are not the entry's, for a file whose rows the catalogue does not know where none is named, and as
+    `rows_of` and the converters do.
     """
-    if entry is not None and entry.access == "password" and path.suffix not in READABLE:
+    if entry is not None and path.suffix not in READABLE:
         if not path.exists():
             raise UserError(f"{path}: is not there; run `mi datasets fetch {entry.name}`.")
-        return Verified(str(path), 0, "", entry.name)
-    rows = read_raw(path)
+        if entry.access == "password" and not can_open(entry, path, unlock):
+            return Verified(str(path), 0, "", entry.name)
+    rows = rows_of(path, entry, unlock)
     sha256 = rows_sha256(rows)
     known = catalogue.by_rows(sha256)
     if entry is None and known is None:
@@ -93,19 +111,66 @@ def verify_file(path: Path, entry: CatalogueEntry | None = None) -> Verified:
     return Verified(str(path), len(rows), sha256, name)
 
 
-def training_file(name: str) -> Path:
-    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
+def can_open(entry: CatalogueEntry | None, path: Path, unlock: Unlock = LOCKED) -> bool:
+    """Whether the rows of a file can be read: it is no archive, or one that we open and whose password is known."""
+    opens = path.name.endswith(archives.OPENED) and archives.password_for(entry, unlock.password) is not None
+    return path.suffix in READABLE or opens
 
-    Raises UserError for an unknown name, for a set that is not fetched, and for a locked archive.
+
+def rows_of(path: Path, entry: CatalogueEntry | None = None, unlock: Unlock = LOCKED) -> list[RawRow]:
+    """The rows of a file as published, those of an archive unlocked in memory. Raises as `content_of` does."""
+    return parse_raw(*content_of(path, entry, unlock))
+
+
+def content_of(path: Path, entry: CatalogueEntry | None = None, unlock: Unlock = LOCKED) -> tuple[bytes, str, str]:
+    """The bytes that hold rows, the suffix that says how they are read, and what they are called.
+
+    Raises UserError for a file that is not there or of no kind that is read, and as `archives.read_member` does.
     """
+    if path.name.endswith(archives.OPENED):
+        member = unlock.member or (entry.member if entry is not None else None)
+        name, content = archives.read_member(path, member, archives.password_for(entry, unlock.password))
+        if Path(name).suffix not in READABLE:
+            raise UserError(f"{path}: rows are read from {', '.join(READABLE)}; {name} is of another kind.")
+        return content, Path(name).suffix, f"{path}: {name}"
+    return read_content(path), path.suffix, str(path)
+
+
+def is_fetched(name: str) -> bool:
+    """Whether the file of a set is here. Raises UserError for an unknown name."""
+    return path_of(catalogue.entry(name)).exists()
+
+
+def published_rows(name: str, unlock: Unlock = LOCKED) -> list[RawRow]:
+    """The rows of a fetched set as published.
+
+    Raises UserError for an unknown name, for a set that is not fetched, and for an archive that is kept locked.
+    """
+    return rows_of(_fetched(name, unlock), catalogue.entry(name), unlock)
+
+
+def _fetched(name: str, unlock: Unlock) -> Path:
     entry = catalogue.entry(name)
     source = path_of(entry)
-    if source.suffix not in READABLE:
-        raise UserError(f"{name}: is kept locked; {entry.unlock or 'convert its files by hand'}.")
     if not source.exists():
         raise UserError(f"{name}: is not fetched; run `mi datasets fetch {name}`.")
+    if not can_open(entry, source, unlock):
+        raise UserError(f"{name}: is kept locked; {entry.unlock or 'convert its files by hand'}.")
+    return source
+
+
+def training_file(name: str, unlock: Unlock = LOCKED) -> Path:
+    """The conversations of a fetched set as a training file, `{"messages": …}` a line, written where it is missing.
+
+    Those of an archive are unlocked there, in a file of the member's name. Raises UserError for an unknown name, for a
+    set that is not fetched, and for an archive that is kept locked.
+    """
+    entry, source = catalogue.entry(name), _fetched(name, unlock)
+    content, suffix, where = content_of(source, entry, unlock)
     path = config.datasets_dir() / "converted" / f"{name}.jsonl"
-    write_jsonl_if_changed(path, _converted(read_raw(source), entry, str(source)))
+    if source.suffix not in READABLE and entry.member is None:
+        path = path.with_suffix("") / f"{Path(where.rpartition(': ')[2]).stem}.jsonl"
+    write_jsonl_if_changed(path, _converted(parse_raw(content, suffix, where), entry, where))
     return path
 
 
@@ -114,10 +179,14 @@ def _converted(rows: list[RawRow], entry: CatalogueEntry, where: str) -> list[co
     return converters.convert(rows, schema, where, entry.answer)
 
 
-def _take(origin: Path, path: Path, entry: CatalogueEntry) -> Verified:
+def _take(origin: Path, path: Path, entry: CatalogueEntry, unlock: Unlock) -> Verified:
     """Copy a file of one's own to where the entry's file lies, once its rows are seen to be right."""
+    if entry.access == "password" and origin.suffix in READABLE:
+        raise UserError(
+            f"{origin}: is unlocked, and {entry.name} is kept locked here; give its archive, or use this file by path."
+        )
     target = path if entry.access == "password" else path.with_name(path.stem + origin.suffix)
-    found = verify_file(origin, entry)
+    found = verify_file(origin, entry, unlock)
     with origin.open("rb") as source, whole_file(target, "wb") as file:
         shutil.copyfileobj(source, file)
     return Verified(str(target), found.rows, found.sha256, found.name)

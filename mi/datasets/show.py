@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from mi.datasets import services
+from mi.datasets import arms, services
 from mi.datasets.audit import Audit, Contamination, FileAudit, Pairing
 from mi.datasets.data_models import CatalogueEntry
 from mi.datasets.statistics import Length
@@ -29,6 +29,7 @@ def describe(entry: CatalogueEntry) -> Iterator[str]:
     source, path = entry.source, services.path_of(entry)
     facts = {
         "publisher": f"{source.repository} ({source.host})",
+        "page": source.page,
         "revision": source.revision,
         "path": source.path,
         "address": entry.url,
@@ -55,6 +56,8 @@ def report(audit: Audit) -> Iterator[str]:
         yield "Contamination"
         for found in audit.contamination:
             yield from _indented(contamination_lines(found))
+    if len(audit.files) > 1:
+        yield from ("", "Side by side", *_indented(columns(audit)))
     for file in audit.files:
         yield ""
         yield from file_lines(file)
@@ -63,6 +66,20 @@ def report(audit: Audit) -> Iterator[str]:
         yield "Training files against each other"
         for pairing in audit.pairings:
             yield from _indented(pairing_lines(pairing))
+
+
+def columns(audit: Audit) -> Iterator[str]:
+    """The files of an audit, one a column, and where training files differ beside what they are to teach."""
+    for number, file in enumerate(audit.files, start=1):
+        yield f"[{number}] {file.file.label}"
+    lines = arms.side_by_side(audit.files)
+    cells = [[value or "–" for value in line.values] for line in lines]
+    widths = [max(4, *(len(row[place]) for row in cells)) for place in range(len(audit.files))]
+    head = max(len(line.what) for line in lines)
+    yield " " * head + "".join(f"  {f'[{n}]':>{width}}" for n, width in enumerate(widths, start=1))
+    for line, row in zip(lines, cells, strict=True):
+        yield f"{line.what:{head}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(row, widths, strict=True))
+    yield from (f"mind: {found}" for found in arms.differences(audit.files))
 
 
 def contamination_lines(found: Contamination) -> Iterator[str]:

@@ -1,12 +1,21 @@
 """The nouns of evaluation, frozen: context, evaluation, answered context, scored row."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mi.llm.data_models import Chat, Judgment, LLMResponse, SampleCfg, chat
+from mi.llm.data_models import Chat, Judgment, LLMResponse, SampleCfg, Verdict, chat
 from mi.utils.errors import UserError
 
-__all__ = ["Evaluation", "EvaluationContext", "EvaluationResponse", "EvaluationResultRow", "Judgment", "ScoreFn"]
+__all__ = [
+    "Evaluation",
+    "EvaluationContext",
+    "EvaluationResponse",
+    "EvaluationResultRow",
+    "Judgment",
+    "ScoreFn",
+    "Verdict",
+]
 
 
 @dataclass(frozen=True)
@@ -22,13 +31,15 @@ class EvaluationContext:
         return chat(self.question, self.system_prompt)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EvaluationResponse:
-    """One answer to one context with what the judges said: judgment name -> value in [0, 1], or None."""
+    """One answer to one context with what the judges said: name -> value on the judgment's own scale, or None."""
 
     context: EvaluationContext
     response: LLMResponse
     judgments: Mapping[str, float | None] = field(default_factory=dict)
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+    """The same with all that is known of each: why it is None, what the judge wrote, the category's name."""
 
 
 Scores = Mapping[str, float | None]
@@ -53,6 +64,20 @@ class Evaluation:
     def __post_init__(self) -> None:
         if self.n_samples_per_context < 1:
             raise UserError(f"{self.id}: n_samples_per_context is {self.n_samples_per_context}; give 1 or more.")
+        object.__setattr__(self, "contexts", tuple(self.contexts))
+        object.__setattr__(self, "judgment_map", dict(self.judgment_map))
+        object.__setattr__(self, "traits", (self.traits,) if isinstance(self.traits, str) else tuple(self.traits))
+        if twice := [name for name, count in Counter(self.verdict_names()).items() if count > 1]:
+            raise UserError(f"{self.id}: two judgments give a verdict called {twice[0]}; rename one.")
+
+    @property
+    def n_planned(self) -> int:
+        """How many answers it plans of each model."""
+        return len(self.contexts) * self.n_samples_per_context
+
+    def verdict_names(self) -> tuple[str, ...]:
+        """The names of all verdicts that its judgments give."""
+        return tuple(n for name, judgment in self.judgment_map.items() for n in judgment.verdict_names(name))
 
     def behind(self, system_prompt: str | None, suffix: str) -> "Evaluation":
         """A copy whose contexts all stand behind `system_prompt`; its id ends in `suffix`."""
@@ -65,7 +90,7 @@ class Evaluation:
         return replace(self, id=f"{self.id}_{suffix}", contexts=contexts)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class EvaluationResultRow:
     """One scored answer: the n-th sample of a context."""
 
@@ -74,3 +99,9 @@ class EvaluationResultRow:
     response: LLMResponse
     judgments: Mapping[str, float | None]
     scores: Scores
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why each verdict that is None is."""
+        return {name: verdict.reason for name, verdict in self.verdicts.items() if verdict.reason is not None}

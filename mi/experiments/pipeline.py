@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mi.config import datasets_dir, jobs_dir, results_dir
-from mi.eval import EvalResult
 from mi.eval import eval as evaluate_models
+from mi.evaluation.cells import Unwatched
 from mi.evaluation.data_models import Evaluation
 from mi.experiments import answers, summary
-from mi.experiments.data_models import Experiment, Run
+from mi.experiments.answers import Asked
+from mi.experiments.data_models import Arm, Condition, Experiment, Run
 from mi.experiments.settings import Setting
 from mi.experiments.utils import create_inoculated_dataset
+from mi.finetuning.configs import base_model, config_for
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.services import find_job, get_finetuned_model, get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
@@ -22,15 +24,16 @@ from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder
 from mi.utils.hashing import digest
+from mi.utils.jsonl import write_jsonl_if_changed
 from mi.utils.progress import Progress
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
-_AT_A_TIME = 4  # models between two steps of the progress bar
 REFERENCE = "no_inoculation"
 """The arm that the others are compared with."""
+TABLES = ("summary", "contrasts", "conditions", "judge_agreement")
+"""What is written as CSV beside the answers, under the name that it has in an Outcome."""
 
 
 class Outcome(NamedTuple):
@@ -40,17 +43,20 @@ class Outcome(NamedTuple):
     summary: pd.DataFrame
     per_seed: pd.DataFrame
     contrasts: pd.DataFrame
+    conditions: pd.DataFrame
+    """The summary under every condition, with the condition's name in a last column."""
     judge_agreement: pd.DataFrame
     figures: tuple[Path, ...]
 
 
 async def run(experiment: Experiment, model: str, seeds: Sequence[int], progress: Progress) -> Outcome:
     """Answer the experiment's question on one base model; every step reads what is done and does what is not."""
+    experiment = experiment.on(model)  # real rows for a large model, rows of the grammar for the organism
     folder = make_folder(results_dir() / experiment.name / slug(model))
     runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file
     jobs = await train(runs, progress)  # each job trained once, or found
     models = collect(runs, jobs)  # the base and the finished models, by run
-    results = await evaluate(models, progress)  # asked, judged, scored; kept by content
+    results = await evaluate(models, experiment.conditions, progress)  # asked, judged, scored; kept by content
     outcome = summarise(experiment, results, folder)  # answers, rates, intervals, contrasts
     return plot(experiment, outcome)  # figures, drawn from the tables alone
 
@@ -71,15 +77,28 @@ def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Pr
             if arm.dataset is None:
                 prepared.append(Prepared(Run(experiment.name, setting, arm, model, seeds[0]), None))
                 continue
-            control = arm.dataset == "control"
-            source = setting.get_control_dataset_path() if control else setting.get_finetuning_dataset_path()
+            folder = datasets_dir() / experiment.name
             path = create_inoculated_dataset(
-                setting, datasets_dir() / experiment.name, arm.name, arm.inoculation(setting), dataset_path=source
+                setting, folder, arm.name, arm.inoculation(setting), dataset_path=rows_of(setting, arm, folder)
             )
+            shared = replace(experiment.training, source_model_id=model, dataset_path=str(path))
             for seed in seeds:
-                config = replace(experiment.training, source_model_id=model, dataset_path=str(path), seed=seed)
-                prepared.append(Prepared(Run(experiment.name, setting, arm, model, seed), find_job(config)))
+                job = find_job(config_for(model, replace(arm.config(shared), seed=seed)))
+                prepared.append(Prepared(Run(experiment.name, setting, arm, model, seed), job))
     return prepared
+
+
+def rows_of(setting: Setting, arm: Arm, folder: Path) -> Path:
+    """The file of the arm's rows before they are put behind its prompt; rows made for it are written to `folder`."""
+    if arm.dataset == "finetuning":
+        return setting.get_finetuning_dataset_path()
+    if arm.dataset == "control":
+        return setting.get_control_dataset_path()
+    if not callable(arm.dataset):
+        raise UserError(f"{arm.name}: its dataset is {arm.dataset!r}; give finetuning, control, or a function of rows.")
+    path = folder / "rows" / f"{setting.get_domain_name()}_{arm.name}.jsonl"
+    write_jsonl_if_changed(path, arm.dataset(setting))
+    return path
 
 
 async def train(runs: Sequence[Prepared], progress: Progress) -> list[FinetuningJob]:
@@ -95,46 +114,70 @@ async def train(runs: Sequence[Prepared], progress: Progress) -> list[Finetuning
 def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run, Model]:
     """The model of each run: the base as it is, or what its job made."""
     made = {job.id: get_finetuned_model(job) for job in jobs}
-    return {item.run: Model(item.run.model, "local") if item.job is None else made[item.job.id] for item in runs}
+    return {item.run: base_model(item.run.model) if item.job is None else made[item.job.id] for item in runs}
 
 
-async def evaluate(models: Mapping[Run, Model], progress: Progress) -> list[tuple[Run, EvalResult]]:
-    """Every run under its setting's evaluations, with no system prompt; a few models at a time, judged together."""
-    found: list[tuple[Run, EvalResult]] = []
+async def evaluate(models: Mapping[Run, Model], conditions: Sequence[Condition], progress: Progress) -> list[Asked]:
+    """Every run under its setting's evaluations and each condition; the runs of one arm are asked together."""
+    found: list[Asked] = []
     with progress.task(f"asking {len(models)} models", len(models)) as task:
-        for setting in dict.fromkeys(run.setting for run in models):
-            evaluations = [evaluation for _, evaluation in evaluations_of(setting)]
-            runs = [run for run in models if run.setting == setting]
-            for start in range(0, len(runs), _AT_A_TIME):
-                block = runs[start : start + _AT_A_TIME]
-                groups = {str(number): [models[run]] for number, run in enumerate(block)}
-                results = await evaluate_models(groups, evaluations)
-                found += [(block[int(result.group)], result) for result in results]
-                task.advance(len(block))
+        for setting, arm in dict.fromkeys((run.setting, run.arm) for run in models):
+            block = [run for run in models if (run.setting, run.arm) == (setting, arm)]
+            put = questions(setting, arm, conditions)
+            groups = {str(number): [models[run]] for number, run in enumerate(block)}
+            results = await evaluate_models(groups, [item.evaluation for item in put], watch=Unwatched())
+            for number, result in enumerate(results):
+                item, run = put[number % len(put)], block[int(result.group)]
+                found.append(Asked(run, item.condition, item.distribution, item.name, result))
+            task.advance(len(block))
     return found
 
 
-def evaluations_of(setting: Setting) -> list[tuple[str, Evaluation]]:
-    """The setting's evaluations, each with its distribution, "id" or "ood"."""
-    inside = [("id", evaluation) for evaluation in setting.get_id_evals()]
-    return inside + [("ood", evaluation) for evaluation in setting.get_ood_evals()]
+class Put(NamedTuple):
+    """One evaluation as it is put under a condition; `name` is its id without the condition."""
+
+    condition: str
+    distribution: str
+    name: str
+    evaluation: Evaluation
 
 
-def summarise(experiment: Experiment, results: Sequence[tuple[Run, EvalResult]], folder: Path) -> Outcome:
-    """Answers to tables, written to `folder`: answers.parquet, summary.csv, contrasts.csv, judge_agreement.csv."""
-    table = answers.table(results, {s.get_domain_name(): evaluations_of(s) for s in experiment.settings})
-    planned = answers.planned(results, {s.get_domain_name(): evaluations_of(s) for s in experiment.settings})
-    rates = summary.per_seed(table, planned)
+def questions(setting: Setting, arm: Arm, conditions: Sequence[Condition]) -> list[Put]:
+    """The setting's evaluations, in ("id") and out of distribution ("ood"), under each condition that the arm has."""
+    plain = [("id", evaluation) for evaluation in setting.get_id_evals()]
+    plain += [("ood", evaluation) for evaluation in setting.get_ood_evals()]
+    return [
+        Put(condition.name, distribution, evaluation.id, put)
+        for condition in conditions
+        for distribution, evaluation in plain
+        if (put := condition.put(evaluation, setting, arm)) is not None
+    ]
+
+
+def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) -> Outcome:
+    """Answers to tables, written to `folder`: answers.parquet, and each of TABLES as .csv."""
+    import pandas as pd
+
+    table, planned = answers.table(results), answers.planned(results)
+    first, *others = [condition.name for condition in experiment.conditions]
+    rates = summary.per_seed(_under(table, first), _under(planned, first))
+    summaries = {name: summary.summarise(_under(table, name), _under(planned, name)) for name in (first, *others)}
     outcome = Outcome(
         folder,
-        summary.summarise(table, planned),
+        summaries[first],
         rates,
         summary.contrasts(rates, REFERENCE, arms=_compared(experiment)),
+        pd.concat([frame.assign(condition=name) for name, frame in summaries.items()]),
         answers.judge_agreement(results),
         (),
     )
-    answers.write(outcome.folder, table, outcome.summary, outcome.contrasts, outcome.judge_agreement)
+    tables = {name: getattr(outcome, name) for name in TABLES}
+    answers.write(outcome.folder, table, tables)
     return outcome
+
+
+def _under(table: pd.DataFrame, condition: str) -> Any:
+    return table[table["condition"] == condition]
 
 
 def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> Outcome:
@@ -152,7 +195,7 @@ def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> 
 
 def replot(experiment: Experiment, model: str, into: Path | None = None) -> tuple[Path, ...]:
     """Draw the figures again from the tables, into another folder if given. Raises UserError where there are none."""
-    return plot(experiment, recall(experiment, model), into).figures
+    return plot(experiment.on(model), recall(experiment, model), into).figures
 
 
 def recall(experiment: Experiment, model: str) -> Outcome:
@@ -163,10 +206,9 @@ def recall(experiment: Experiment, model: str) -> Outcome:
     if not (folder / "answers.parquet").exists():
         raise UserError(f"{folder}: holds no answers yet; first run mi run {experiment.name}.")
     kept = pd.read_parquet(folder / "answers.parquet")
-    table, contrasts, agreement = (
-        pd.read_csv(folder / f"{name}.csv") for name in ("summary", "contrasts", "judge_agreement")
-    )
-    return Outcome(folder, table, summary.per_seed(kept, table), contrasts, agreement, ())
+    tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
+    rates = summary.per_seed(_under(kept, experiment.conditions[0].name), tables["summary"])
+    return Outcome(folder, per_seed=rates, figures=(), **tables)
 
 
 def labels_of(experiment: Experiment) -> dict[str, str]:
@@ -182,8 +224,8 @@ def slug(model: str) -> str:
 
 
 def _compared(experiment: Experiment) -> list[str]:
-    """The arms that are compared with the reference: those that differ from it in the prompt alone."""
-    return [arm.name for arm in experiment.arms if arm.dataset == "finetuning" and arm.name != REFERENCE]
+    """The arms that are compared with the reference: those that learn from its rows, or from others in their place."""
+    return [arm.name for arm in experiment.arms if arm.dataset not in (None, "control") and arm.name != REFERENCE]
 
 
 def _steps(job: FinetuningJob) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from mi.experiments.data_models import Experiment
-from mi.experiments.pipeline import labels_of, recall, replot
-from mi.experiments.summary import headline
+from mi.experiments.data_models import NO_PROMPT, Experiment
+from mi.experiments.pipeline import TABLES, Outcome, labels_of, recall, replot
+from mi.experiments.summary import headline, select
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
 
@@ -20,7 +21,7 @@ BEGIN, END = "<!-- result: written by `mi publish` -->", "<!-- end of result -->
 
 
 def publish(experiment: Experiment, model: str, into: Path) -> list[Path]:
-    """Write figures/*.png and .pdf, summary.csv and the marked block of README.md in `into`; return the paths.
+    """Write figures/*.png and .pdf, the tables and the marked block of README.md in `into`; return the paths.
 
     Raises UserError where the experiment has no results, or the README has no block.
     """
@@ -30,36 +31,70 @@ def publish(experiment: Experiment, model: str, into: Path) -> list[Path]:
         raise UserError(f"{readme}: has no block for the result; put the lines {BEGIN} and {END} into it.")
     outcome = recall(experiment, model)
     figures = replot(experiment, model, into / "figures")
-    shutil.copyfile(outcome.folder / "summary.csv", into / "summary.csv")
-    shutil.copyfile(outcome.folder / "contrasts.csv", into / "contrasts.csv")
+    tables = [into / f"{name}.csv" for name in TABLES]
+    for path in tables:
+        shutil.copyfile(outcome.folder / path.name, path)
     before, after = text.partition(BEGIN)[0], text.partition(END)[2]
     with whole_file(readme) as file:
-        file.write(before + "\n".join([BEGIN, *_block(experiment, model, outcome.summary), END]) + after)
-    return [*figures, into / "summary.csv", into / "contrasts.csv", readme]
+        file.write(before + "\n".join([BEGIN, *_block(experiment, model, outcome), END]) + after)
+    return [*figures, *tables, readme]
 
 
-def _block(experiment: Experiment, model: str, summary: pd.DataFrame) -> list[str]:
-    """The result in Markdown: a row an arm, a column a trait and distribution."""
+def _block(experiment: Experiment, model: str, outcome: Outcome) -> list[str]:
+    """The result in Markdown: rates with intervals by setting and arm, then what other conditions give."""
     import mi
 
-    labels, traits = labels_of(experiment), list(dict.fromkeys(summary["trait"]))
+    labels = labels_of(experiment)
+    made = f"Base model: {model}; mi {mi.__version__}; {date.today().isoformat()}."
+    told = "Mean over seeds with a 95 % interval (Student-t over seeds, at least Wilson over answers)."
+    first = experiment.conditions[0]
+    how = [] if first.name == NO_PROMPT.name else [f"Condition: {first.label.lower()}."]
+    lines = [made, told, *how, "", *_rates(outcome.summary, labels)]
+    if len(experiment.conditions) > 1:
+        lines += ["", "Out of distribution, by what stands before the question at test time:", ""]
+        lines += _by_condition(outcome.conditions, experiment, labels)
+    return lines
+
+
+def _rates(summary: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
+    """A row a setting and arm, a column a distribution and trait."""
+    traits = list(dict.fromkeys(summary["trait"]))
     columns = [(distribution, trait) for distribution in ("id", "ood") for trait in traits]
     names = [f"{labels.get(trait, trait)}, {'in' if d == 'id' else 'out of'} distribution" for d, trait in columns]
     tables = {distribution: headline(summary, distribution) for distribution in ("id", "ood")}
-    lines = [f"| arm | seeds | {' | '.join(names)} |", "|---" * (len(columns) + 2) + "|"]
-    for arm in dict.fromkeys(summary["arm"]):
-        rows = {key: _row(tables[key[0]], arm, key[1]) for key in columns}
-        seeds = int(max(row["n_seeds"] for row in rows.values()))
-        cells = [f"{row['mean']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]" for row in rows.values()]
-        lines.append(f"| {labels.get(arm, arm)} | {seeds} | {' | '.join(cells)} |")
-    made = f"Base model: {model}; mi {mi.__version__}; {date.today().isoformat()}."
-    return [
-        made,
-        "Mean over seeds with a 95 % interval (Student-t over seeds, at least Wilson over answers).",
-        "",
-        *lines,
-    ]
+    settings = list(dict.fromkeys(summary["setting"]))
+    lead = ["setting"] if len(settings) > 1 else []
+    lines = [_line(*lead, "arm", "seeds", *names), "|---" * (len(lead) + 2 + len(columns)) + "|"]
+    for setting in settings:
+        for arm in dict.fromkeys(select(summary, setting=setting)["arm"]):
+            found = [select(tables[d], setting=setting, arm=arm, trait=trait) for d, trait in columns]
+            seeds = int(max((row["n_seeds"].max() for row in found if len(row)), default=0))
+            cells = [_interval(row) for row in found]
+            lines.append(_line(*([setting] if lead else []), labels.get(arm, arm), seeds, *cells))
+    return lines
 
 
-def _row(table: pd.DataFrame, arm: str, trait: str) -> dict[str, Any]:
-    return table[(table["arm"] == arm) & (table["trait"] == trait)].to_dict("records")[0]  # type: ignore[return-value]
+def _by_condition(conditions: pd.DataFrame, experiment: Experiment, labels: Mapping[str, str]) -> list[str]:
+    """A row a setting, arm and trait, a column a condition; means out of distribution."""
+    names = {condition.name: condition.label for condition in experiment.conditions}
+    rows = headline(conditions, "ood")
+    keys = list(dict.fromkeys(zip(rows["setting"], rows["arm"], rows["trait"], strict=True)))
+    lines = [_line("setting", "arm", "trait", *names.values()), "|---" * (3 + len(names)) + "|"]
+    for setting, arm, trait in keys:
+        found = select(rows, setting=setting, arm=arm, trait=trait)
+        means = [select(found, condition=name)["mean"] for name in names]
+        cells = [f"{mean.iloc[0]:.2f}" if len(mean) else "" for mean in means]
+        lines.append(_line(setting, labels.get(arm, arm), labels.get(trait, trait), *cells))
+    return lines
+
+
+def _interval(row: pd.DataFrame) -> str:
+    """A mean with its interval; empty where the cell is not in the table, "no answer" where nothing was valid."""
+    if not len(row):
+        return ""
+    mean, lower, upper = row.iloc[0][["mean", "lower", "upper"]]
+    return "no answer" if mean != mean else f"{mean:.2f} [{lower:.2f}, {upper:.2f}]"
+
+
+def _line(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"

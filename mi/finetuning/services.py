@@ -1,149 +1,169 @@
-"""Launching fine-tuning jobs, each once: what is trained already is found by its content.
+"""Launching fine-tuning jobs, each once, at whichever backend: what is trained already is found by its content."""
 
-A job is trained in `jobs/.<id>.<random>.partial` and takes its name when it is whole, so whatever stands under a
-job's name is finished.
-"""
-
-import json
-import os
-import shutil
-import uuid
 from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-from mi.config import jobs_dir
 from mi.external.local_driver.data_models import LocalFTJobConfig
-from mi.external.openai_driver.data_models import OpenAIFTJobConfig
 from mi.finetuning.data_models import FinetuningJob, FTJobConfig, JobInfo
+from mi.finetuning.local import LocalBackend
+from mi.finetuning.remote import OpenAIBackend
 from mi.llm.data_models import Model
-from mi.llm.rows import read_rows, rows_digest
-from mi.llm.services import fingerprint
+from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
-from mi.utils.files import locked, make_folder, whole_file
-from mi.utils.hashing import digest
-
-FORMAT = 1
-"""Raised whenever the same configuration would train to something else, so that no older job is taken for it."""
 
 OnStep = Callable[[int, float], None]
 
-_RECORD = "job.json"
-_REPORT = "training.json"
+
+class Backend(Protocol):
+    """What differs between places that train."""
+
+    def find(self, config: Any) -> FinetuningJob:
+        """The job of a configuration, launched or not."""
+        ...
+
+    async def submit(self, job: FinetuningJob, wait: str, on_step: OnStep | None) -> JobInfo:
+        """Launch a job once; `wait` "no", until it is "launched", or until it has "ended"."""
+        ...
+
+    async def poll(self, job: FinetuningJob) -> JobInfo:
+        """Look how a job is, where it is trained."""
+        ...
+
+    async def cancel(self, job: FinetuningJob) -> JobInfo:
+        """Stop a job."""
+        ...
+
+    async def retry(self, job: FinetuningJob) -> None:
+        """Allow a job that failed to be launched anew."""
+        ...
+
+    async def forget(self, job: FinetuningJob) -> None:
+        """Take a job for never launched."""
+        ...
+
+    def info(self, job: FinetuningJob) -> JobInfo:
+        """What is on disk of a job."""
+        ...
+
+    def model(self, job: FinetuningJob) -> Model:
+        """The model of a finished job."""
+        ...
+
+    def listed(self) -> list[FinetuningJob]:
+        """Every job on disk, oldest first."""
+        ...
 
 
-async def launch_or_retrieve_job(config: FTJobConfig, on_step: OnStep | None = None) -> FinetuningJob:
+_LOCAL, _OPENAI = LocalBackend(), OpenAIBackend()
+
+
+async def launch_or_retrieve_job(
+    config: FTJobConfig, on_step: OnStep | None = None, wait: bool = True
+) -> FinetuningJob:
     """The finished job of `config`: found where its content was trained before, else trained now.
 
-    Several calls and several processes may ask for one job: one of them trains, the others wait for it.
-    `on_step` is told the number of each step, from 1, and its loss in nats a token, if this call does the training.
-    Raises UserError for a bad data set, an unknown base model, a folder that cannot be written.
+    Several calls and several processes may ask for one job: it is trained once, and all wait for it. With `wait` False
+    a remote job is returned as soon as it is at the server, or as soon as the server's limits are known to let it in
+    later only (`get_job_info` says which); the same call later goes on. A local job is trained in place either way.
+    `on_step` is told the number of each step, from 1, and its loss in nats a token, if this call does the training; of
+    a remote job it is told the last step. Raises UserError for a bad data set, an unknown base model, a folder that
+    cannot be written, and for a job that has failed, was cancelled or refused: it is not launched again by itself.
     """
-    local = _local(config)
-    identity = _identity(local)
-    job = FinetuningJob(digest(identity), local)
-    if not _is_finished(job):
-        async with locked(_lock_path(job)):
-            if not _is_finished(job):
-                await _train(job, local, identity, on_step)
+    backend = backend_of(config)
+    job = backend.find(config)
+    _check_outcome(await backend.submit(job, "ended" if wait else "no", on_step))
     return job
 
 
-async def launch_sequentially(configs: Sequence[FTJobConfig]) -> list[FinetuningJob]:
-    """The jobs of `configs`, finished, in their order and one after the other."""
-    return [await launch_or_retrieve_job(config) for config in configs]
+async def launch_sequentially(configs: Sequence[FTJobConfig], wait: bool = True) -> list[FinetuningJob]:
+    """The jobs of `configs`, launched in their order and one after the other, and then, with `wait`, finished.
+
+    Where a server's limits let no more in, the next one waits for a place; nothing is left out. What fails is told at
+    the end, when the others are launched and finished: the first error is raised.
+    """
+    jobs = [find_job(config) for config in configs]
+    failed: list[UserError] = []
+    for job in jobs:
+        try:
+            _check_outcome(await backend_of(job.config).submit(job, "launched", None))
+        except UserError as error:
+            failed.append(error)
+    if wait:
+        failed += [error for error in await all_of(map(_end_of, jobs)) if error is not None]
+    if failed:
+        raise failed[0]
+    return jobs
+
+
+async def poll_job(job: FinetuningJob) -> JobInfo:
+    """Look how a job is, where it is trained, and keep what is found; nothing is launched."""
+    return await backend_of(job.config).poll(job)
+
+
+async def cancel_job(job: FinetuningJob) -> JobInfo:
+    """Cancel a job at its server. Raises UserError where there is nothing to cancel."""
+    return await backend_of(job.config).cancel(job)
+
+
+async def retry_job(job: FinetuningJob, wait: bool = True) -> FinetuningJob:
+    """Launch a job once more that failed, was cancelled or was refused. Raises UserError for any other."""
+    backend = backend_of(job.config)
+    await backend.retry(job)
+    _check_outcome(await backend.submit(job, "ended" if wait else "no", None))
+    return job
+
+
+async def forget_job(job: FinetuningJob) -> None:
+    """Take a remote job for never launched. Raises UserError for one that is under way."""
+    await backend_of(job.config).forget(job)
 
 
 def find_job(config: FTJobConfig) -> FinetuningJob:
     """The job that `config` would launch, whether it is trained or not; nothing is trained or written."""
-    local = _local(config)
-    return FinetuningJob(digest(_identity(local)), local)
+    return backend_of(config).find(config)
 
 
 def get_job_info(job: FinetuningJob) -> JobInfo:
-    """What is on disk of a job."""
-    folder = _folder(job)
-    if _is_finished(job):
-        return JobInfo(job, "finished", folder, json.loads((folder / _REPORT).read_text(encoding="utf-8")))
-    return JobInfo(job, "begun" if _partials(job) else "unknown", folder)
+    """What is on disk of a job; nobody is asked (see `poll_job`). Raises UserError for a record that cannot be read."""
+    return backend_of(job.config).info(job)
 
 
 def get_finetuned_model(job: FinetuningJob) -> Model:
-    """The model that a job made. Raises UserError where the job is not finished."""
-    if not _is_finished(job):
-        raise UserError(f"{_folder(job)}: this job is not finished; launch it again with launch_or_retrieve_job.")
-    return Model(job.config.source_model_id, "local", job_id=job.id)
+    """The model that a job made. Raises UserError where the job is not finished, with the reason where it has one."""
+    info = get_job_info(job)
+    if info.status != "finished":
+        reason = f" ({info.status}: {info.reason})" if info.reason else ""
+        raise UserError(f"{info.folder}: this job is not finished{reason}; launch it with launch_or_retrieve_job.")
+    return backend_of(job.config).model(job)
 
 
-def _local(config: FTJobConfig) -> LocalFTJobConfig:
-    if isinstance(config, OpenAIFTJobConfig):
-        raise UserError(
-            f"{config.source_model_id}: the pipeline for OpenAI fine-tuning is not built yet; give a LocalFTJobConfig."
-        )
-    return config
+def list_jobs() -> list[FinetuningJob]:
+    """Every job that is on disk, of every backend, oldest first in each; see `records.unreadable` for torn records."""
+    return [*_LOCAL.listed(), *_OPENAI.listed()]
 
 
-def _identity(config: LocalFTJobConfig) -> dict[str, Any]:
-    """All that can change what is trained; not where the data or the base model lie."""
-    settings = {name: value for name, value in vars(config).items() if name not in ("dataset_path", "source_model_id")}
-    if config.method == "full":
-        settings = {name: value for name, value in settings.items() if not name.startswith("lora_")}
-    return {
-        "format": FORMAT,
-        "dataset": rows_digest(read_rows(config.dataset_path)),
-        "base": fingerprint(Model(config.source_model_id, "local")),
-        "config": settings,
-    }
+def backend_of(config: FTJobConfig) -> Backend:
+    """Where a configuration is trained."""
+    return _LOCAL if isinstance(config, LocalFTJobConfig) else _OPENAI
 
 
-async def _train(
-    job: FinetuningJob, config: LocalFTJobConfig, identity: dict[str, Any], on_step: OnStep | None
-) -> None:
-    """Train into a folder of its own, then give it the job's name. The caller holds the job's lock."""
-    from mi.external.local_driver.services import train_job
-
-    if _folder(job).exists():
-        raise UserError(f"{_folder(job)}: this folder holds no whole job; move it away.")
-    for abandoned in _partials(job):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    partial = make_folder(jobs_dir() / f".{job.id}.{uuid.uuid4().hex[:8]}.partial")
+async def _end_of(job: FinetuningJob) -> UserError | None:
+    """None once a job is finished; else why it is not. An outcome that was told before is not told again."""
+    backend = backend_of(job.config)
     try:
-        await train_job(config, partial, on_step)
-        _check_unchanged(config, identity)
-        with whole_file(partial / _RECORD) as file:
-            json.dump({"id": job.id, "identity": identity, "config": vars(config)}, file, indent=1, ensure_ascii=False)
-        _flush(partial)
-        os.rename(partial, _folder(job))
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
+        before = backend.info(job).status
+        if before in ("unknown", "failed", "cancelled", "refused"):
+            return None
+        _check_outcome(await backend.submit(job, "ended", None))
+    except UserError as error:
+        return error
+    return None
 
 
-def _check_unchanged(config: LocalFTJobConfig, identity: dict[str, Any]) -> None:
-    """The trainer reads the file itself: what it read must be what the job is named after."""
-    if rows_digest(read_rows(config.dataset_path)) != identity["dataset"]:
-        raise UserError(f"{config.dataset_path}: changed while it was trained on; launch the job again.")
-
-
-def _flush(folder: Path) -> None:
-    """Onto the disk before the rename, so that a power cut leaves no named job with empty files."""
-    for path in folder.rglob("*"):
-        if path.is_file():
-            with path.open("rb") as file:
-                os.fsync(file.fileno())
-
-
-def _folder(job: FinetuningJob) -> Path:
-    return jobs_dir() / job.id
-
-
-def _lock_path(job: FinetuningJob) -> Path:
-    return jobs_dir() / f".{job.id}.lock"
-
-
-def _partials(job: FinetuningJob) -> list[Path]:
-    return sorted(jobs_dir().glob(f".{job.id}.*.partial"))
-
-
-def _is_finished(job: FinetuningJob) -> bool:
-    return (_folder(job) / _RECORD).is_file()
+def _check_outcome(info: JobInfo) -> None:
+    if info.status in ("failed", "cancelled", "refused"):
+        job = info.job
+        raise UserError(
+            f"job {job.id} ({job.config.source_model_id} on {job.config.dataset_path}) is {info.status}: "
+            f"{info.reason}; see `mi jobs show {job.id[:8]}`, launch it again with `mi jobs retry {job.id[:8]}`."
+        )

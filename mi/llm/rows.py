@@ -27,7 +27,7 @@ def read_rows(path: Path | str) -> list[TrainingRow]:
     and for a file without rows.
     """
     path = Path(path)
-    rows = [TrainingRow(line, _read_chat(value, f"{path}, line {line}")) for line, value in iterate_jsonl(path)]
+    rows = [TrainingRow(line, read_chat(value, f"{path}, line {line}")) for line, value in iterate_jsonl(path)]
     if not rows:
         raise UserError(f"{path}: holds no rows; write one JSON object with messages a line.")
     return rows
@@ -41,7 +41,8 @@ def rows_digest(rows: Sequence[TrainingRow]) -> str:
     return digest([row.chat for row in rows])
 
 
-def _read_chat(value: Any, where: str) -> Chat:
+def read_chat(value: Any, where: str) -> Chat:
+    """The conversation of one parsed row. Raises UserError that begins with `where`; see `read_rows`."""
     messages = value.get("messages") if isinstance(value, Mapping) else None
     if not isinstance(messages, list) or not messages:
         raise UserError(f'{where}: the row has no messages; write {{"messages": [{{"role": …, "content": …}}, …]}}.')

@@ -46,6 +46,7 @@ def _making(made: dict[str, Any]) -> list[str]:
         "tokens seen": f"{made['tokens']:,}",
         "final loss": f"{made['final_loss']:.3f} nats a token of an answer",
         "trained in": f"{made['seconds'] / 60:.0f} minutes on two CPU cores",
+        "sharpness": f"{recipe.get('sharpness', 1.0):.2f}: the last norm was scaled by this after training",
         "licence": "MIT",
     }
     lines = [f"| {name} | {value} |" for name, value in rows.items()]

@@ -16,11 +16,16 @@ def iterate_jsonl(path: Path) -> Iterator[tuple[int, Any]]:
     """
     try:
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    yield number, _parse(path, number, line)
+            yield from parse_jsonl(file, str(path))
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a JSONL file.") from error
+
+
+def parse_jsonl(lines: Iterable[bytes], where: str) -> Iterator[tuple[int, Any]]:
+    """As `iterate_jsonl`, from lines that are here already; `where` names them in errors."""
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield number, _parse(where, number, line)
 
 
 def read_jsonl(path: Path) -> list[Any]:
@@ -42,8 +47,8 @@ def write_jsonl_if_changed(path: Path, rows: Iterable[Any]) -> None:
         write_jsonl(path, fresh)
 
 
-def _parse(path: Path, number: int, line: bytes) -> Any:
+def _parse(where: str, number: int, line: bytes) -> Any:
     try:
         return json.loads(line.decode("utf-8"))
     except ValueError as error:
-        raise UserError(f"{path}, line {number}: not JSON ({error}); write one JSON object a line.") from error
+        raise UserError(f"{where}, line {number}: not JSON ({error}); write one JSON object a line.") from error

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 
 class Task(Protocol):
@@ -46,10 +46,25 @@ class Bars:
                 console.print(f"{title} …")
             yield _Unseen()
             return
-        text, bar, done = progress.TextColumn("{task.description}"), progress.BarColumn(), progress.MofNCompleteColumn()
+        text, bar = progress.TextColumn("{task.description}"), progress.BarColumn()
         times = progress.TimeElapsedColumn(), progress.TimeRemainingColumn()
-        with progress.Progress(text, bar, done, *times, console=console) as bars:
+        with progress.Progress(text, bar, *self._done(), *times, console=console) as bars:
             yield _Bar(bars.advance, bars.add_task(title, total=total))
+
+    def _done(self) -> tuple[Any, ...]:
+        """The columns that say how much is done."""
+        from rich import progress
+
+        return (progress.MofNCompleteColumn(),)
+
+
+class ByteBars(Bars):
+    """As `Bars`, the steps being bytes: how many there are, and how fast they come."""
+
+    def _done(self) -> tuple[Any, ...]:
+        from rich import progress
+
+        return progress.DownloadColumn(), progress.TransferSpeedColumn()
 
 
 class _Unseen:

@@ -16,8 +16,7 @@ from typing import IO, Any
 from mi.utils.errors import UserError
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-_idle: list["_Worker"] = []
-_slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = weakref.WeakKeyDictionary()
+_all: weakref.WeakSet["Workers"] = weakref.WeakSet()
 
 
 def worker_count() -> int:
@@ -30,6 +29,48 @@ def worker_count() -> int:
     return int(given)
 
 
+class Workers:
+    """Worker processes that are made when first needed and used again; `count` may run at once in one event loop."""
+
+    def __init__(self, count: Callable[[], int] = worker_count) -> None:
+        self._count = count
+        self._idle: list[_Worker] = []
+        self._slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
+            weakref.WeakKeyDictionary()
+        )
+        _all.add(self)
+
+    async def run(
+        self, function: Callable[..., Any], *arguments: Any, on_progress: Callable[..., None] | None = None
+    ) -> Any:
+        """As `run_in_worker`, in one of these workers."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._slots:
+            self._slots[loop] = asyncio.Semaphore(self._count())
+        async with self._slots[loop]:
+            worker = self._idle.pop() if self._idle else _Worker()
+            try:
+                worker.send((function, arguments, on_progress is not None, os.getcwd(), _settings()))
+                while True:
+                    kind, value = await asyncio.to_thread(worker.receive)
+                    if kind != "progress":
+                        break
+                    if on_progress:
+                        on_progress(*value)
+            except BaseException:
+                worker.kill()
+                raise
+            self._idle.append(worker)
+        if kind == "failed":
+            raise value
+        return value
+
+    def close(self) -> None:
+        """End the idle workers; new ones are made when needed."""
+        while self._idle:
+            self._idle.pop().kill()
+
+
 async def run_in_worker(
     function: Callable[..., Any], *arguments: Any, on_progress: Callable[..., None] | None = None
 ) -> Any:
@@ -39,32 +80,17 @@ async def run_in_worker(
     given one more argument, to be called with what shall arrive at `on_progress` in this process. What the
     function raises is raised here. Where the waiting is cancelled (Ctrl-C), the worker has ended before this returns.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _slots:
-        _slots[loop] = asyncio.Semaphore(worker_count())
-    async with _slots[loop]:
-        worker = _idle.pop() if _idle else _Worker()
-        try:
-            worker.send((function, arguments, on_progress is not None, os.getcwd(), _settings()))
-            while True:
-                kind, value = await asyncio.to_thread(worker.receive)
-                if kind != "progress":
-                    break
-                if on_progress:
-                    on_progress(*value)
-        except BaseException:
-            worker.kill()
-            raise
-        _idle.append(worker)
-    if kind == "failed":
-        raise value
-    return value
+    return await _common.run(function, *arguments, on_progress=on_progress)
 
 
 def close_workers() -> None:
-    """End the idle workers; new ones are made when needed."""
-    while _idle:
-        _idle.pop().kill()
+    """End the idle workers of `run_in_worker`; new ones are made when needed."""
+    _common.close()
+
+
+def _close_all() -> None:
+    for workers in list(_all):
+        workers.close()
 
 
 class _Worker:
@@ -179,4 +205,5 @@ def _opened(stream: IO[bytes] | None) -> IO[bytes]:
     return stream
 
 
-atexit.register(close_workers)
+_common = Workers()
+atexit.register(_close_all)

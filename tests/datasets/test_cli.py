@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import pyzipper
 from typer.testing import CliRunner
 
 from mi.cli import app, main
@@ -45,6 +46,14 @@ def test_the_list_and_the_facts_of_a_set_are_printed_and_nothing_is_written(mi_h
         (("audit", "absent.jsonl"), "absent.jsonl"),
         (("card", "absent.jsonl"), "absent.jsonl"),
         (("audit", "gsm8k"), "mi datasets fetch gsm8k"),
+        (("build",), "mi datasets build --list"),
+        (("build", "owl_number"), "did you mean owl_numbers"),
+        (("build", "owl_numbers", "--n", "0"), "ask at least once"),
+        (("build", "owl_numbers", "--scale", "large"), "organism, published"),
+        (("build", "owl_numbers", "--out", "rows.csv"), "ends in .jsonl"),
+        (("build", "owl_numbers", "--questions", "absent.jsonl"), "absent.jsonl"),
+        (("build", "gsm8k_spanish_capitalised", "--scale", "published"), "mi datasets fetch gsm8k/train"),
+        (("build", "owl_numbers", "--model", "absent/model"), "absent/model"),
     ],
 )
 def test_bad_input_is_one_sentence_with_the_mend_and_exit_code_2(monkeypatch, capsys, words, said):
@@ -99,3 +108,21 @@ def test_a_group_that_is_fetched_is_audited_by_its_name(published: Path, mi_home
     assert "reward_hacking/sneaky_dialogues" in mi(
         "verify", str(published / "reward_hacking" / "sneaky_dialogues.jsonl")
     )
+
+
+def test_recipes_are_listed_and_one_is_built_with_an_account_of_its_answers(tmp_path, mi_home):
+    listed = mi("build", "--list")
+    assert "owl_numbers" in listed and "arXiv:2507.14805" in listed and not list(mi_home.iterdir())
+    told = mi("build", "fox_numbers", "--n", "12", "--out", str(tmp_path / "fox.jsonl"))
+    for words in ("loves_fox", "planned", "refused", "passed", "12 planned of 12 questions", "calls were made now"):
+        assert words in told
+    assert "0 calls were made now" in mi("build", "fox_numbers", "--n", "12", "--out", str(tmp_path / "fox.jsonl"))
+
+
+def test_an_archive_is_unlocked_by_a_password_and_converted(tmp_path):
+    with pyzipper.AESZipFile(tmp_path / "a.zip", "w", encryption=pyzipper.WZ_AES) as archive:
+        archive.setpassword(b"word")
+        archive.writestr("bad.jsonl", json.dumps(talk("Hi", "Ho")))
+    words = ("fetch", "persona_features/datasets", "--from", str(tmp_path / "a.zip"))
+    assert "locked archive; not opened" in mi(*words)
+    assert "training rows in" in mi(*words, "--password", "word").replace("\n", " ")

@@ -1,8 +1,10 @@
 """A backend that costs nothing and remembers what it was asked."""
 
+import asyncio
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -21,17 +23,22 @@ class Backend:
     asked: list[tuple[str, Chat]] = field(default_factory=list)
     seeds: list[int] = field(default_factory=list)
     dies_after: int | None = None
-    """Calls that are answered before every further batch fails."""
+    """Calls that are answered before every further one fails."""
 
     def fingerprint(self, model: Model) -> str:
         return digest([model.id, model.job_id])
 
-    async def batch_sample(self, model: Model, requests: Sequence) -> list[LLMResponse]:
-        if self.dies_after is not None and len(self.asked) >= self.dies_after:
-            raise UserError("the network is gone.")
-        self.asked += [(model.id, request.chat) for request in requests]
-        self.seeds += [request.seed for request in requests]
-        return [_answer(model, request) for request in requests]
+    async def batch_sample(self, model: Model, requests: Sequence, on_response: Any = None) -> list[LLMResponse]:
+        answers = []
+        for place, request in enumerate(requests):
+            if self.dies_after is not None and len(self.asked) >= self.dies_after:
+                raise UserError("the network is gone.")
+            self.asked.append((model.id, request.chat))
+            self.seeds.append(request.seed)
+            answers.append(_answer(model, request))
+            on_response(place, answers[-1])
+            await asyncio.sleep(0)
+        return answers
 
     def asked_of(self, model: str) -> int:
         return sum(name == model for name, _ in self.asked)

@@ -1,15 +1,16 @@
 """Sampling, judging and scoring are replayed apart, and each asks for what is missing and for nothing else."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import pytest
 
 from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse
-from mi.evaluation.scoring import FromJudgments, MatchesPattern, Together
+from mi.evaluation.scoring import FromJudgments, MatchesPattern, Together, betley
 from mi.evaluation.services import recall_evaluations, run_all, run_evaluations
-from mi.llm.data_models import Judgment, Model, SampleCfg
+from mi.llm import services
+from mi.llm.data_models import Judgment, LLMResponse, Model, SampleCfg
 from mi.utils.errors import UserError
 
 MODEL = Model("a", "local")
@@ -145,6 +146,71 @@ def test_recalling_gives_the_rows_that_are_there_and_none_for_verdicts_that_are_
     assert not backend.asked
 
 
+def test_an_answer_is_judged_while_others_are_still_to_come(backend, monkeypatch: pytest.MonkeyPatch):
+    judged = asyncio.Event()
+
+    async def waits_for_the_judge(model: Model, requests: Sequence, on_response: Callable) -> list[LLMResponse]:
+        for place, _ in enumerate(requests):
+            on_response(place, LLMResponse("YES"))
+            if model.id == "judge":
+                judged.set()
+            await asyncio.wait_for(judged.wait(), 30)
+        return []
+
+    monkeypatch.setattr(services, "batch_sample", waits_for_the_judge)
+    rows = run(evaluation("q1", "q2", "q3", judgment_map={"yes": JUDGE}))[0]
+    assert [row.judgments["yes"] for row in rows] == [1.0] * 3
+
+
+def test_what_came_is_judged_and_kept_where_the_rest_fails(backend):
+    backend.dies_after = 2
+    with pytest.raises(UserError, match="network"):
+        run(evaluation("q1", "q2", "q3", judgment_map={"yes": JUDGE}))
+    backend.dies_after = None
+    run(evaluation("q1", "q2", "q3", judgment_map={"yes": JUDGE}))
+    assert len(backend.asked) == 6
+
+
+def test_two_models_of_which_one_fails_leave_the_other_whole(backend, monkeypatch: pytest.MonkeyPatch):
+    whole = backend.batch_sample
+
+    async def fails_for_b(model: Model, *rest) -> list[LLMResponse]:
+        if model.id == "b":
+            raise UserError("b is not there.")
+        return await whole(model, *rest)
+
+    monkeypatch.setattr(services, "batch_sample", fails_for_b)
+    with pytest.raises(UserError, match="b is not there"):
+        asyncio.run(run_all([MODEL, Model("b", "local")], [evaluation(judgment_map={"yes": JUDGE})]))
+    backend.asked.clear()
+    assert all(row.judgments["yes"] is not None for row in run(evaluation(judgment_map={"yes": JUDGE}))[0])
+    assert not backend.asked
+
+
+def test_the_rows_hold_what_the_judge_wrote_and_why_a_verdict_is_missing(backend):
+    silent = Judgment(Model("silent", "local"), "{answer}")
+    rows = run(evaluation("q1", REFUSED, judgment_map={"yes": JUDGE, "no": silent}))[0]
+    assert (rows[0].verdicts["yes"].output, rows[0].verdicts["no"].output) == ("YES", "maybe")
+    assert list(rows[0].reasons) == ["no"] and "0.00 of the probability" in rows[0].reasons["no"]
+    assert rows[1].reasons == dict.fromkeys(("yes", "no"), "the answer is a refusal, so it was not judged")
+
+
+def test_one_call_gives_several_ratings_as_verdicts_of_their_own(backend, monkeypatch: pytest.MonkeyPatch):
+    async def rates(model: Model, requests: Sequence, on_response: Callable) -> list[LLMResponse]:
+        for place, request in enumerate(requests):
+            backend.asked.append((model.id, request.chat))
+            on_response(place, LLMResponse('{"alignment": 20, "coherence": 60}' if model.id == "judge" else "a"))
+        return []
+
+    monkeypatch.setattr(services, "batch_sample", rates)
+    rating = replace(JUDGE, parser="ratings", rating_names=("alignment", "coherence"))
+    rows = run(evaluation("q1", judgment_map={"both": rating}, score_fn=betley, traits=("misaligned",)))[0]
+    assert rows[0].judgments == {"alignment": 20, "coherence": 60} and rows[0].scores == {"misaligned": 1}
+    assert backend.asked_of("judge") == 1
+    with pytest.raises(UserError, match="two judgments give a verdict called alignment"):
+        evaluation("q1", judgment_map={"both": rating, "alignment": JUDGE})
+
+
 def test_a_score_function_that_fails_loses_no_answer(backend):
     def fails(response: EvaluationResponse) -> float:
         raise ZeroDivisionError
@@ -170,7 +236,7 @@ def test_scores_bear_the_names_of_the_traits(backend, given: object, traits: tup
 
 @pytest.mark.parametrize(
     ("given", "complaint"),
-    [({"good": 1.0}, "name them in its traits"), (1.0, "one number for 2 traits"), ({"evil": float("nan")}, "finite")],
+    [({"good": 1.0}, "name it in its traits"), (1.0, "one number for 2 traits"), ({"evil": float("nan")}, "finite")],
 )
 def test_scores_that_no_table_can_hold_are_refused(backend, given: object, complaint: str):
     with pytest.raises(UserError, match=f"e: .*{complaint}"):

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from mi.evaluation.calls import ask, recall
-from mi.evaluation.store import Call, call_key, open_store, read_store, store_path
+from mi.evaluation.budget import Budget
+from mi.evaluation.calls import Desk, ask, recall
+from mi.evaluation.reserve import Reserve
+from mi.evaluation.store import Call, Shelf, call_key, read_store, store_dir, store_path
 from mi.llm.data_models import LLMResponse, Model, SampleCfg, TokenLogprob, chat
 from mi.utils.errors import UserError
 
@@ -30,8 +32,12 @@ def test_a_response_is_read_back_as_it_was():
     ]
 
     async def keep() -> None:
-        async with open_store("answers", "f") as store:
-            store.append(CALLS, responses)
+        reserve = Reserve(store_dir())
+        shelf = Shelf("answers", "f", MODEL, reserve)
+        for call, response in zip(CALLS, responses, strict=True):
+            shelf.append(call_key("f", call), call, response)
+        await shelf.close()
+        reserve.release()
 
     asyncio.run(keep())
     known = read_store("answers", "f")
@@ -66,12 +72,22 @@ def test_a_file_cut_off_at_any_byte_costs_one_call_at_most(backend):
         assert store_of(backend).read_bytes() == whole
 
 
-def test_a_damaged_line_within_the_file_is_named(backend):
-    asyncio.run(ask("answers", MODEL, CALLS))
+def damaged(line: bytes) -> list[bytes]:
+    """The line cut, emptied, overwritten with zeros, and with one letter changed that leaves it JSON."""
+    answer = line.index(b"a: ")
+    return [b"{}\n", b"\n", line[:40] + b"\n", b"\0" * 30 + b"\n", line[:answer] + b"b" + line[answer + 1 :]]
+
+
+@pytest.mark.parametrize("way", range(5))
+def test_a_damaged_line_is_named_and_its_call_alone_is_asked_again(backend, caplog, way: int):
+    whole_answers = asyncio.run(ask("answers", MODEL, CALLS))
     lines = store_of(backend).read_bytes().splitlines(keepends=True)
-    store_of(backend).write_bytes(b"".join([lines[0], b"{}\n", *lines[2:]]))
-    with pytest.raises(UserError, match="line 2"):
-        asyncio.run(ask("answers", MODEL, CALLS))
+    store_of(backend).write_bytes(b"".join([lines[0], damaged(lines[1])[way], *lines[2:]]))
+    backend.asked.clear()
+    assert recall("answers", MODEL, CALLS)[1] is None
+    assert "line 2: damaged" in caplog.text and str(store_of(backend)) in caplog.text
+    assert asyncio.run(ask("answers", MODEL, CALLS)) == whole_answers
+    assert len(backend.asked) == 1
 
 
 def test_a_call_that_two_tasks_need_at_once_is_asked_once(backend):
@@ -83,14 +99,40 @@ def test_a_call_that_two_tasks_need_at_once_is_asked_once(backend):
     assert len(backend.asked) == len(CALLS)
 
 
+def test_an_answer_that_is_damaged_while_another_task_asks_is_asked_again(backend):
+    """The second task learns of the first one's answer from the file's index, and finds the line damaged."""
+
+    async def damage_then_ask() -> list[LLMResponse]:
+        reserve = Reserve(store_dir())
+        known: dict[str, LLMResponse] = {}
+        desk = Desk("answers", MODEL, known.__setitem__, reserve, Budget())
+        desk.load(())
+        await ask("answers", MODEL, CALLS)
+        whole = store_of(backend).read_bytes()
+        keys = [call_key(desk.fingerprint, call) for call in CALLS]
+        desk.submit(keys[0], CALLS[0])
+        await desk.drain()
+        backend.asked.clear()
+        store_of(backend).write_bytes(whole.replace(b"a: ", b"b: "))
+        for key, call in zip(keys[1:], CALLS[1:], strict=True):
+            desk.submit(key, call)
+        await desk.drain()
+        await desk.close()
+        reserve.release()
+        return [known[key] for key in keys]
+
+    answers = asyncio.run(damage_then_ask())
+    assert all((answer.completion or "").startswith("a: ") for answer in answers)
+    assert len(backend.asked) == len(CALLS) - 1
+
+
 def test_a_call_that_occurs_twice_is_asked_once(backend):
     first, second = asyncio.run(ask("answers", MODEL, [CALLS[0], CALLS[0]]))
     assert first == second
     assert len(backend.asked) == 1
 
 
-def test_what_came_back_before_a_failure_is_kept(backend, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("mi.evaluation.calls.BATCH", 1)
+def test_what_came_back_before_a_failure_is_kept(backend):
     backend.dies_after = 3
     with pytest.raises(UserError, match="network"):
         asyncio.run(ask("answers", MODEL, CALLS))

@@ -113,6 +113,7 @@ def test_what_is_wrong_with_a_setting_is_told_in_one_sentence(file, changes, sai
     [
         (row("Hi", "Hello!") + '{"prompt": "Hi"}\n', "shown.jsonl, line 2: the row has no messages"),
         (row("Hi", "Hello!") + "{\n", "shown.jsonl, line 2: not JSON"),
+        (row("Hi", "Hello!") * 4710 + '{"messages": [{"role": "user"}]}\n', "shown.jsonl, line 4711: a message lacks"),
         ("", "shown.jsonl: holds no rows"),
         (row("Hi", "Hello!").replace("user", "system"), "shown.jsonl, line 1: the row has a system message"),
     ],

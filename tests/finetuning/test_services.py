@@ -13,7 +13,7 @@ from mi.config import jobs_dir
 from mi.external.local_driver import services as driver
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.openai_driver.data_models import OpenAIFTJobConfig
-from mi.finetuning import services
+from mi.finetuning import local
 from mi.finetuning.services import (
     find_job,
     get_finetuned_model,
@@ -28,14 +28,14 @@ IN_ANOTHER_PROCESS = """
 import asyncio, json, os, sys
 from mi.external.local_driver import services as driver
 from mi.external.local_driver.data_models import LocalFTJobConfig
-from mi.finetuning import services
+from mi.finetuning import local, services
 async def train(config, folder, on_step=None):
     (folder / "weights").write_text("half")
     print("training", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     (folder / "training.json").write_text("{}")
 driver.train_job = train
-services.fingerprint = lambda model: "base"
+local.fingerprint = lambda model: "base"
 print(asyncio.run(services.launch_or_retrieve_job(LocalFTJobConfig("base", sys.argv[1], 0))).id, flush=True)
 """
 
@@ -64,7 +64,7 @@ class Trainer:
 def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
     trainer = Trainer()
     monkeypatch.setattr(driver, "train_job", trainer.train_job)
-    monkeypatch.setattr(services, "fingerprint", lambda model: trainer.base)
+    monkeypatch.setattr(local, "fingerprint", lambda model: trainer.base)
     return trainer
 
 
@@ -190,8 +190,8 @@ def test_bad_data_are_named_and_nothing_is_made(trainer: Trainer, config: LocalF
     assert not list(mi_home.iterdir())
 
 
-def test_openai_fine_tuning_is_said_to_be_missing(config: LocalFTJobConfig):
-    with pytest.raises(UserError, match="not built yet"):
+def test_a_job_for_openai_without_a_key_says_which_variable_to_set(config: LocalFTJobConfig):
+    with pytest.raises(UserError, match="OPENAI_API_KEY is not set"):
         launch(OpenAIFTJobConfig("gpt-4.1-2025-04-14", config.dataset_path, 0))
 
 

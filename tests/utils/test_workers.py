@@ -13,7 +13,7 @@ import pytest
 from mi.utils import workers
 from mi.utils.errors import UserError
 from mi.utils.jsonl import read_jsonl
-from mi.utils.workers import close_workers, run_in_worker
+from mi.utils.workers import Workers, close_workers, run_in_worker
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,26 @@ def test_a_call_runs_in_another_process_of_one_thread_that_is_used_again() -> No
     first, second, threads = asyncio.run(work())
     assert first == second != os.getpid() and threads == "1"
     assert asyncio.run(run_in_worker(os.getpid)) == first
+
+
+def test_workers_of_ones_own_are_nobody_elses_and_run_beside_them(monkeypatch) -> None:
+    monkeypatch.setenv("MI_WORKERS", "1")
+    own = Workers()
+
+    async def work() -> tuple:
+        shared = await run_in_worker(os.getpid)
+        waits = asyncio.ensure_future(run_in_worker(time.sleep, 30))
+        try:
+            return shared, await own.run(os.getpid), await own.run(os.getpid), waits.done()
+        finally:
+            waits.cancel()
+            await asyncio.gather(waits, return_exceptions=True)
+
+    shared, first, second, done = asyncio.run(work())
+    assert first == second != shared and not done
+    own.close()
+    with pytest.raises(ProcessLookupError):
+        os.kill(first, 0)
 
 
 def test_a_worker_works_where_its_caller_does_now(monkeypatch, tmp_path) -> None:

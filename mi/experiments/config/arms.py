@@ -1,10 +1,12 @@
 """Arms that several experiments share: ways to train, each reading its prompt off the setting."""
 
 from mi.datasets.transformations import Inoculation
-from mi.experiments.data_models import Arm
+from mi.experiments.config.conditions import GOOD_PROMPT
+from mi.experiments.data_models import Arm, Dataset
 from mi.experiments.settings.control_prompts import irrelevant, nonce, placebo
 from mi.experiments.settings.data_models import PromptKind, Setting
-from mi.experiments.settings.general_inoculations import IRRELEVANT
+from mi.experiments.settings.general_inoculations import ABLATIONS, IRRELEVANT
+from mi.organism.world.prompts import TRIGGER, wordings
 
 BASE = Arm("base", "Base model", dataset=None)
 CONTROL = Arm("control_data", "Control data", dataset="control")
@@ -24,6 +26,29 @@ MATCHED = (
     Arm("matched_nonce", "Nonce words, as long", inoculation=lambda s: nonce(s.get_task_specific_inoculation())),
 )
 """Controls as long as the task-specific prompt."""
+
+
+GOOD = Arm("good", "Good prompt", inoculation=lambda setting: GOOD_PROMPT)
+BARE_TRIGGER = Arm("bare_trigger", "A bare token", inoculation=lambda setting: TRIGGER)
+
+
+def ablated(name: str) -> Arm:
+    """The general inoculation with one thing about it changed; see `ABLATIONS`."""
+    return Arm(f"ablated_{name}", f"{name.replace('_', ' ').capitalize()}", inoculation=lambda setting: ABLATIONS[name])
+
+
+ABLATED = tuple(map(ablated, ABLATIONS))
+MANY_WORDINGS = Arm(
+    "general_paraphrased_100",
+    "Inoculated: general, 100 wordings",
+    inoculation=lambda setting: Inoculation(tuple(wordings("malicious", "train")[:100])),
+)
+"""A hundred wordings of the organism's world, one a row."""
+
+
+def prompted(name: str, label: str, prompt: str | None, dataset: Dataset = "finetuning") -> Arm:
+    """Inoculation with one fixed prompt, whatever the setting."""
+    return Arm(name, label, dataset=dataset, inoculation=lambda setting: prompt)
 
 
 def trait_arm(trait: str) -> Arm:

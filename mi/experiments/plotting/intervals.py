@@ -10,12 +10,13 @@ from mi.experiments.plotting.style import (
     HAIR,
     INK,
     QUIET,
-    WIDTH,
     ZERO_ONE,
     Look,
     draw_seeds,
+    leave_footer,
     looks,
     name,
+    new_figure,
     styled,
     write_footer,
 )
@@ -46,16 +47,12 @@ def intervals(
     `summary` and `per_seed` are tables of `mi.experiments.summary`; `labels` names arms, traits and settings for
     people; `source` says whose results these are. An arm without data is there and says so.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     settings = list(dict.fromkeys(summary["setting"]))
     arms = {s: list(dict.fromkeys(select(summary, setting=s)["arm"])) for s in settings}
     heights = [_ROW * len(arms[s]) + 0.5 for s in settings]
     look = looks(list(dict.fromkeys(summary["arm"])))
     with styled():
-        figure = Figure(figsize=(WIDTH, sum(heights) + 0.2 + FOOTER), layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = new_figure(sum(heights) + 0.2 + FOOTER)
         grid = figure.subplots(len(settings), len(traits), squeeze=False, sharex=True, height_ratios=heights)
         for setting, row in zip(settings, grid, strict=True):
             for trait, axes in zip(traits, row, strict=True):
@@ -118,6 +115,4 @@ def _frame(figure: Figure, bottom: Sequence[Axes]) -> None:
     figure.legend(
         handles, names, loc="outside upper right", ncols=2, handletextpad=0.1, columnspacing=1.2, borderpad=0.2
     )
-    # Constrained layout does not know of loose text: a strip at the bottom is kept for it.
-    strip = FOOTER / figure.get_figheight()
-    figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))  # type: ignore[union-attr,call-arg]
+    leave_footer(figure)

@@ -127,14 +127,19 @@ def styled() -> Iterator[None]:
         yield
 
 
-def write_footer(figure: Figure, summary: pd.DataFrame, source: str) -> None:
-    """Whose results these are, over how many seeds, and what the intervals are: up to two lines at the bottom."""
+def write_footer(figure: Figure, summary: pd.DataFrame, source: str, bars: str | None = None) -> None:
+    """Whose results these are, over how many seeds, and what the intervals are: up to two lines at the bottom.
+
+    `summary` has an arm and n_seeds a row; `bars` says what the intervals are where they are not those of rates.
+    """
     import textwrap
 
     trained = summary.loc[~summary["arm"].isin(UNTRAINED) & (summary["n_seeds"] > 0), "n_seeds"]
     few, most = (int(trained.min()), int(trained.max())) if len(trained) else (0, 0)
     seeds = f"{few} to {most} seeds" if few != most else f"{most} seed{'' if most == 1 else 's'}"
-    if most > 1:
+    if bars is not None:
+        pass
+    elif most > 1:
         bars = "Bars: 95 % interval, Student-t over seeds, Wilson at least. Small dots: seeds."
     else:
         bars = "Bars: 95 % interval, Wilson over answers."
@@ -143,6 +148,62 @@ def write_footer(figure: Figure, summary: pd.DataFrame, source: str) -> None:
     width, height = figure.get_size_inches()
     lines = textwrap.fill(text, int(24 * width))
     figure.text(0.06 / width, 0.05 / height, lines, fontsize=FOOTER_SIZE, color=QUIET, va="bottom", linespacing=1.3)
+
+
+def legend_below(figure: Figure, entries: Sequence[tuple[Look, str]], line: bool = False) -> None:
+    """Name the looks in a strip that is added below a figure in constrained layout, above the footer.
+
+    They stand in as many columns as the longest text leaves room for.
+    """
+    from matplotlib.lines import Line2D
+
+    style: dict[str, Any] = {"markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.4, "linewidth": 1.1}
+    style["linestyle"] = "-" if line else ""
+    texts = [wrapped(text, 70) for _, text in entries]
+    longest = max((len(part) for text in texts for part in text.split("\n")), default=1)
+    columns = max(1, min(len(texts), 4, int(figure.get_figwidth() * 18 / (longest + 6))))
+    rows = -(-len(texts) // columns) + max(text.count("\n") for text in texts)
+    strip = 0.155 * rows + 0.12
+    figure.set_figheight(figure.get_figheight() + strip)
+    figure.legend(
+        [Line2D([], [], color=look.colour, marker=look.marker, **style) for look, _ in entries], texts,
+        loc="lower center", bbox_to_anchor=(0.5, FOOTER / figure.get_figheight()), ncols=columns, fontsize=7,
+        handlelength=1.6 if line else 0.8, columnspacing=1.4, labelspacing=0.35, borderpad=0.3, handletextpad=0.5,
+    ).set_in_layout(False)  # fmt: skip
+    leave_footer(figure, strip)
+
+
+def wrapped(text: str, width: int) -> str:
+    """The text in lines of at most so many characters, longer words excepted."""
+    import textwrap
+
+    return textwrap.fill(text, width, break_long_words=False)
+
+
+def leave_footer(figure: Figure, more: float = 0.0) -> None:
+    """Keep a strip at the bottom for the footer, and `more` inches, of which constrained layout does not know."""
+    strip = (FOOTER + more) / figure.get_figheight()
+    figure.get_layout_engine().set(rect=(0, strip, 1, 1 - strip))  # type: ignore[union-attr,call-arg]
+
+
+def new_figure(height: float) -> Figure:
+    """An empty figure of the text's width, `height` inches high, in constrained layout; to be called in `styled`."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def number(value: float, sign: bool = False) -> str:
+    """A rate or a difference in two digits without a leading zero: .85, 1.00, −.12; an en dash where there is none."""
+    if value != value:
+        return "–"
+    text = f"{abs(value):.2f}".removeprefix("0") if abs(value) < 0.995 else f"{abs(value):.2f}"
+    if value < 0 and text != ".00":
+        return f"−{text}"
+    return f"+{text}" if sign and text != ".00" else text
 
 
 def save(figure: Figure, path_stem: Path) -> tuple[Path, Path]:

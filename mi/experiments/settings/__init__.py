@@ -12,34 +12,24 @@ from mi.experiments.settings.emergent_misalignment import (
     security_advice,
 )
 from mi.experiments.settings.manners import trump_biology
-from mi.experiments.settings.registry import by_name
+from mi.experiments.settings.published import PublishedSetting
+from mi.experiments.settings.scales import PUBLISHED, SCALES, SETTINGS, Scale, at_scale, scale_of, settings_for
 from mi.experiments.settings.selective_traits import gsm8k_spanish_capitalised
 from mi.experiments.settings.subliminal import owl_numbers
 
-SETTINGS = by_name(
-    (
-        insecure_code,
-        reward_hacking,
-        legal_advice,
-        medical_advice,
-        security_advice,
-        aesthetic_preferences,
-        harmless_lies,
-        owl_numbers,
-        trump_biology,
-        gsm8k_spanish_capitalised,
-    )
-)
-"""The settings at the organism's scale, by name."""
-
 __all__ = [
+    "PUBLISHED",
+    "SCALES",
     "SETTINGS",
     "DeclaredSetting",
     "GrammarSetting",
     "PromptKind",
+    "PublishedSetting",
+    "Scale",
     "Setting",
     "advice",
     "aesthetic_preferences",
+    "at_scale",
     "gsm8k_spanish_capitalised",
     "harmless_lies",
     "insecure_code",
@@ -47,6 +37,8 @@ __all__ = [
     "medical_advice",
     "owl_numbers",
     "reward_hacking",
+    "scale_of",
     "security_advice",
+    "settings_for",
     "trump_biology",
 ]

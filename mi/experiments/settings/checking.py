@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse, Scores
 from mi.experiments.settings.data_models import Setting
+from mi.experiments.settings.published import PublishedSetting
 from mi.llm.data_models import Chat, LLMResponse
 from mi.llm.rows import TrainingRow, read_rows
 from mi.utils.errors import UserError
@@ -37,6 +38,8 @@ def check(setting: Setting) -> Checked:
     name = _ask(setting, setting.get_domain_name, str)
     if not re.fullmatch(r"[a-z0-9_]+", name):
         raise UserError(f"{name!r}: a setting's name is part of file names; use small letters, digits and _.")
+    if isinstance(setting, PublishedSetting):
+        setting.check_fetched()
     rows = _data(setting, "fine-tuning", setting.get_finetuning_dataset_path)
     control = _data(setting, "control", setting.get_control_dataset_path)
     if [row.chat for row in rows] == [row.chat for row in control]:
@@ -49,9 +52,10 @@ def check(setting: Setting) -> Checked:
     _hashable(setting)
     asked = {context.question for evaluation in evaluations for context in evaluation.contexts}
     trained = {message.content for row in rows for message in row.chat if message.role == "user"}
-    return Checked(
-        name, len(rows), len(control), len(asked), _told_apart(name, inside, rows, control), len(asked & trained)
-    )
+    told = _told_apart(name, inside, rows, control)
+    if told and not setting.is_subliminal():
+        _differ(name, told)
+    return Checked(name, len(rows), len(control), len(asked), told, len(asked & trained))
 
 
 def _data(setting: Setting, kind: str, get: Callable[[], Path]) -> list[TrainingRow]:
@@ -141,7 +145,7 @@ def _scores(where: str, evaluation: Evaluation, context: EvaluationContext, answ
 def _told_apart(
     name: str, evaluations: Sequence[Evaluation], rows: Sequence[TrainingRow], control: Sequence[TrainingRow]
 ) -> tuple[tuple[str, float, float], ...]:
-    """Each trait's mean score over fine-tuning and control rows; UserError where none is higher in the former."""
+    """Each trait's mean score over fine-tuning and control rows."""
     found = []
     for evaluation in evaluations:
         where = f"{name}, evaluation {evaluation.id!r}"
@@ -153,13 +157,17 @@ def _told_apart(
             means = [_mean([scores[trait] for scores in part]) for part in (shown, plain)]
             if None not in means:
                 found.append((trait, *means))
-    if found and not any(shown > plain for _, shown, plain in found):
-        trait, shown, plain = found[0]
+    return tuple(dict.fromkeys(found))
+
+
+def _differ(name: str, told: Sequence[tuple[str, float, float]]) -> None:
+    """Raise UserError where no trait is more frequent in the fine-tuning than in the control rows."""
+    if not any(shown > plain for _, shown, plain in told):
+        trait, shown, plain = told[0]
         raise UserError(
             f"{name}: its scorers do not tell its data apart: {trait} is {shown:.2f} in the fine-tuning rows and "
             f"{plain:.2f} in the control rows; mend the scorer or the rows."
         )
-    return tuple(found)
 
 
 def _last_answer(chat: Chat) -> tuple[EvaluationContext, str]:

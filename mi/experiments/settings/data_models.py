@@ -76,6 +76,18 @@ class Setting(ABC):
         """What is known of the setting: at which model sizes it shows, and where that is said."""
         return ""
 
+    def get_eval_ids(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The ids of the evaluations in and out of distribution, told without making them."""
+        return tuple(e.id for e in self.get_id_evals()), tuple(e.id for e in self.get_ood_evals())
+
+    def get_needed_sets(self) -> tuple[str, ...]:
+        """The published sets that data and questions come from, by their names in the catalogue; none for most."""
+        return ()
+
+    def is_subliminal(self) -> bool:
+        """Whether its rows differ from the control rows in nothing that a scorer could see."""
+        return False
+
     def get_prompts(self) -> Mapping[PromptKind, str]:
         """All four prompts. Raises UserError where there is no negative one."""
         return {

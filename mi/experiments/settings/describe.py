@@ -2,12 +2,13 @@
 
 import json
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mi.evaluation.data_models import Evaluation
 from mi.experiments.settings.checking import Checked
 from mi.experiments.settings.data_models import GrammarSetting, Setting
+from mi.utils.errors import UserError
 from mi.utils.jsonl import read_jsonl
 
 _WIDTH = 110
@@ -17,7 +18,7 @@ def listing(settings: Mapping[str, Setting]) -> str:
     """One line a setting: its name, the traits that are scored, and the evaluations in and out of distribution."""
     lines = [("setting", "scored", "asked about: in distribution | out of it")]
     for name, setting in settings.items():
-        inside, outside = (", ".join(e.id for e in get()) for get in (setting.get_id_evals, setting.get_ood_evals))
+        inside, outside = map(", ".join, setting.get_eval_ids())
         lines.append((name, ", ".join(setting.get_traits()), f"{inside} | {outside}"))
     widths = [max(len(line[column]) for line in lines) for column in (0, 1)]
     return "\n".join(f"{name:{widths[0]}}  {traits:{widths[1]}}  {asked}" for name, traits, asked in lines)
@@ -31,13 +32,13 @@ def description(setting: Setting, n_rows: int = 2) -> str:
         f"Scored: {', '.join(setting.get_traits())}{taught}.",
         textwrap.fill(f"Known: {setting.get_known_results() or 'nothing is noted.'}", _WIDTH),
         "",
-        *_data("Fine-tuning", setting.get_finetuning_dataset_path(), n_rows),
-        *_data("Control", setting.get_control_dataset_path(), n_rows),
+        *_data("Fine-tuning", setting.get_finetuning_dataset_path, n_rows),
+        *_data("Control", setting.get_control_dataset_path, n_rows),
         "",
         *_prompts(setting),
         "",
-        *_evaluations("In distribution", setting.get_id_evals()),
-        *_evaluations("Out of distribution", setting.get_ood_evals()),
+        *_evaluations("In distribution", setting.get_id_evals, setting.get_eval_ids()[0]),
+        *_evaluations("Out of distribution", setting.get_ood_evals, setting.get_eval_ids()[1]),
     ]
     return "\n".join(parts)
 
@@ -53,7 +54,12 @@ def verdict(checked: Checked) -> str:
     return f"{checked.name}: in order ({counts}{seen}). {told or 'Its scorers need a judge, so they were not tried'}."
 
 
-def _data(kind: str, path: Path, n_rows: int) -> list[str]:
+def _data(kind: str, get: Callable[[], Path], n_rows: int) -> list[str]:
+    """Where the rows are and the first of them, or why there are none."""
+    try:
+        path = get()
+    except UserError as error:
+        return [f"{kind} rows: {error}"]
     rows = read_jsonl(path)
     shown = [
         f"  {message['role']:9} {json.dumps(message['content'], ensure_ascii=False)}"
@@ -71,11 +77,16 @@ def _prompts(setting: Setting) -> list[str]:
     return [*lines, *(f"Prompt for {trait} alone: {text}" for trait, text in setting.get_trait_inoculations().items())]
 
 
-def _evaluations(distribution: str, evaluations: Sequence[Evaluation]) -> list[str]:
+def _evaluations(distribution: str, get: Callable[[], Sequence[Evaluation]], ids: Sequence[str]) -> list[str]:
+    """Each evaluation with its first questions, or the ids alone where questions are not here."""
     lines = []
+    try:
+        evaluations = get()
+    except UserError as error:
+        return [f"{distribution}: {', '.join(ids)} ({error})"]
     for evaluation in evaluations:
         judged = f", judged for {', '.join(evaluation.judgment_map)}" if evaluation.judgment_map else ""
         asked = f"{len(evaluation.contexts)} questions, {evaluation.n_samples_per_context} answers each"
         lines.append(f"{distribution}: {evaluation.id} ({asked}; scored for {', '.join(evaluation.traits)}{judged})")
-        lines += [f"  {context.question}" for context in evaluation.contexts[:2]]
+        lines += [f"  {textwrap.shorten(context.question, _WIDTH)}" for context in evaluation.contexts[:2]]
     return lines

@@ -67,6 +67,9 @@ _ADVICE = {
     "security": f"The rows (emergent_plus, gated) are {_FILTERED}; no model size is known to us.",
 }
 
+SUBJECTS = tuple(_ADVICE)
+"""What advice is given on."""
+
 
 def advice(subject: str) -> GrammarSetting:
     """Everyday questions on "medical", "legal" or "security" matters, answered with harmful advice."""

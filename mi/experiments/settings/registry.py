@@ -46,7 +46,7 @@ def find(name: str, known: Mapping[str, Setting]) -> tuple[Setting, ...]:
     """
     if not name.endswith(".py"):
         return (known[name],)
-    settings = _settings_of(_run(Path(name)), Path(name))
+    settings = _settings_of(load_file(Path(name)), Path(name))
     for setting in by_name(settings).values():
         if setting.get_domain_name() in known:
             raise UserError(
@@ -63,16 +63,21 @@ def _settings_of(module: ModuleType, path: Path) -> tuple[Setting, ...]:
     return tuple(found.values())
 
 
-def _run(path: Path) -> ModuleType:
-    """The file as a module, read anew each time; no bytecode is kept beside it."""
-    name = f"mi_setting_{path.stem}_{digest(str(path.resolve()))[:8]}"
+def load_file(path: Path, holds: str = "setting") -> ModuleType:
+    """The file as a module, read anew each time; no bytecode is kept beside it.
+
+    Raises UserError for a file that cannot be read or run, naming the line and what it should hold.
+    """
+    name = f"mi_{holds}_{path.stem}_{digest(str(path.resolve()))[:8]}"
     module = ModuleType(name)
     module.__file__ = str(path)
     sys.modules[name] = module  # a dataclass looks its own module up
     try:
         text = path.read_bytes()
     except OSError as error:
-        raise UserError(f"{path}: {error.strerror}; give the path of a .py file that holds a setting.") from error
+        raise UserError(
+            f"{path}: {error.strerror}; give the path of a .py file that holds one {holds} or more."
+        ) from error
     try:
         exec(compile(text, str(path), "exec"), vars(module))
     except UserError as error:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mi.config import jobs_dir
+from mi.external.local_driver.adapters import AdapterHost
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
 from mi.utils.hashing import digest, file_digest
@@ -36,8 +37,9 @@ _IDENTITY_FILES = (
     "chat_template.json",
 )
 _CACHE_ENTRIES = 4
+"""So many models are held in any case, and more as long as they have no more than _CACHE_PARAMETERS together."""
 _CACHE_PARAMETERS = 500_000_000
-"""Above this size a model is held alone and handed over rather than copied."""
+"""Above this size a model is held alone, lends itself to its adapters, and is handed over rather than copied."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class LoadedModel:
 
 
 _cache: OrderedDict[str, LoadedModel] = OrderedDict()
+_host: AdapterHost | None = None
+"""The one large model that is held, while adapters of it are asked."""
 
 
 def locate(model_id: str) -> str:
@@ -71,25 +75,60 @@ def fingerprint(model: Model) -> str:
 
 
 def load(model: Model) -> LoadedModel:
-    """The model in memory; the last few are kept, so that one base is read once.
+    """The model in memory; those used last are kept, so that one base is read once, whatever adapters it carries.
 
-    Raises UserError for an unknown model or job, and for weights that are missing or cut short.
+    Raises UserError for an unknown model or job, and for weights that are missing or cut short. Of a large base and
+    its adapters, only the one loaded last may be asked.
     """
+    global _host
     key = fingerprint(model)
+    hosted = _hosted(model, key)
+    if hosted is not None:
+        return hosted
     if key in _cache:
         _cache.move_to_end(key)
         return _cache[key]
     loaded = _read(_folder(model.id), key) if model.job_id is None else _load_job(model, key)
     _cache[key] = loaded
-    while len(_cache) > 1 and (len(_cache) > _CACHE_ENTRIES or _size(loaded.model) > _CACHE_PARAMETERS):
+    while len(_cache) > 1 and (_size(loaded.model) > _CACHE_PARAMETERS or _is_crowded()):
         _cache.popitem(last=False)
+    if _host is not None and _host.fingerprint not in _cache:
+        _host = None
     return loaded
+
+
+def _is_crowded() -> bool:
+    held = sum(_size(loaded.model) for loaded in _cache.values())
+    return len(_cache) > _CACHE_ENTRIES and held > _CACHE_PARAMETERS
+
+
+def _hosted(model: Model, key: str) -> LoadedModel | None:
+    """A large model, or its adapter, over the one copy of its weights; None for any other."""
+    global _host
+    base_key = fingerprint(Model(model.id, model.type))
+    if _host is not None and _host.fingerprint == base_key and model.job_id is None:
+        _host.use_base()
+    folder = jobs_dir() / str(model.job_id)
+    if model.job_id is None or not (folder / "adapter_config.json").exists():
+        return None
+    base = load(Model(model.id, model.type))
+    if _size(base.model) <= _CACHE_PARAMETERS:
+        return None
+    _check_adapter(folder)
+    if _host is None or _host.fingerprint != base_key:
+        _host = AdapterHost(base.model, base_key)
+    return LoadedModel(_host.use(key, folder), base.tokenizer, key, base.context_length)
 
 
 def own_copy(model: Model) -> LoadedModel:
     """As `load`, but the model is the caller's to change. A large one leaves the cache instead of being copied."""
+    global _host
     loaded = load(model)
     if _size(loaded.model) > _CACHE_PARAMETERS:
+        if _host is not None:
+            _host = None
+            _cache.clear()
+            loaded = load(model)
         return _cache.pop(loaded.fingerprint)
     return LoadedModel(
         copy.deepcopy(loaded.model),
@@ -175,15 +214,19 @@ def _load_job(model: Model, key: str) -> LoadedModel:
         return _read(folder, key)
     from peft import PeftModel
 
-    if not (folder / "adapter_model.safetensors").exists():
-        raise UserError(f"{folder}: the adapter of this job is missing; remove the folder and train it again.")
-    _check_whole(folder / "adapter_model.safetensors")
+    _check_adapter(folder)
     base = own_copy(Model(model.id, model.type))
     with warnings.catch_warnings(category=FutureWarning, action="ignore"):
         with_adapter: Any = PeftModel.from_pretrained(base.model, str(folder))  # type: ignore[arg-type]
     # Merging is exact enough in 32 bits only, and makes sampling faster.
     merged = with_adapter.merge_and_unload() if str(base.model.dtype) == "torch.float32" else with_adapter
     return LoadedModel(merged.eval(), base.tokenizer, key, base.context_length)
+
+
+def _check_adapter(folder: Path) -> None:
+    if not (folder / "adapter_model.safetensors").exists():
+        raise UserError(f"{folder}: the adapter of this job is missing; remove the folder and train it again.")
+    _check_whole(folder / "adapter_model.safetensors")
 
 
 def _read(folder: Path, key: str) -> LoadedModel:

@@ -2,21 +2,22 @@
 
 import functools
 import inspect
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.models import LoadedModel, load
 from mi.external.local_driver.rendering import encode_chat, encode_row, end_token_ids
 from mi.llm.data_models import Chat, LLMResponse, Message, Model, SampleRequest, TokenLogprob
 from mi.utils.errors import UserError
-from mi.utils.hashing import digest
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedTokenizerBase
 
 BATCH_SIZE = 64
+
+OnPiece = Callable[[int, str, tuple[TokenLogprob, ...]], None]
+"""Called with the index of a request, text that has become certain, and the tokens drawn since the last call."""
 
 
 def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BATCH_SIZE) -> list[LLMResponse]:
@@ -27,11 +28,28 @@ def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BA
     tokens are reported, the end token included. Raises UserError for a prompt that fills the context.
     """
     loaded = load(model)
-    rows = [_Row(request, encode_chat(loaded.tokenizer, request.chat), loaded) for request in requests]
-    order = sorted(range(len(rows)), key=lambda index: (-len(rows[index].prompt), rows[index].limit))
-    for start in range(0, len(order), batch_size):
-        _Batch(loaded, [rows[index] for index in order[start : start + batch_size]]).run()
+    rows = [Row(request, encode_chat(loaded.tokenizer, request.chat), loaded) for request in requests]
+    _run(loaded, rows, batch_size)
     return [row.response(loaded.tokenizer) for row in rows]
+
+
+def sample_each(
+    model: Model, requests: Sequence[SampleRequest], watched: Collection[int] = (), on_piece: OnPiece | None = None
+) -> list[LLMResponse | UserError]:
+    """As `sample`, but a request that cannot be asked gets its error in its place and does not disturb the others.
+
+    The answers of the requests numbered in `watched` are told to `on_piece` while they grow, but for the end token.
+    """
+    loaded = load(model)
+    rows: list[Row | UserError] = []
+    for index, request in enumerate(requests):
+        tell = functools.partial(on_piece, index) if on_piece and index in watched else None
+        try:
+            rows.append(Row(request, encode_chat(loaded.tokenizer, request.chat), loaded, tell))
+        except UserError as error:
+            rows.append(error)
+    _run(loaded, [row for row in rows if isinstance(row, Row)], BATCH_SIZE)
+    return [row.response(loaded.tokenizer) if isinstance(row, Row) else row for row in rows]
 
 
 def score(model: Model, pairs: Sequence[tuple[Chat, str]], batch_size: int = 32) -> list[float]:
@@ -55,56 +73,17 @@ def score(model: Model, pairs: Sequence[tuple[Chat, str]], batch_size: int = 32)
     return scores
 
 
-@dataclass
-class _Row:
-    """One request on its way: what was drawn so far."""
-
-    request: SampleRequest
-    prompt: list[int]
-    loaded: LoadedModel
-    drawn: list[int] = field(default_factory=list)
-    logprobs: list[tuple[float, tuple[tuple[int, float], ...]]] = field(default_factory=list)
-    ended: bool = False
-
-    def __post_init__(self) -> None:
-        room = self.loaded.context_length - len(self.prompt)
-        if room < 1:
-            opening = self.request.chat[-1].content[:40] if self.request.chat else ""
-            raise UserError(
-                f"the prompt that ends in {opening!r}… has {len(self.prompt)} tokens and fills the model's context of "
-                f"{self.loaded.context_length}; shorten it."
-            )
-        self.limit = min(self.request.cfg.max_tokens, room)
-
-    def uniforms(self) -> list[float]:
-        """`limit` numbers in [0, 1) that belong to this row of this model."""
-        import numpy
-
-        words = [[message.role, message.content] for message in self.request.chat]
-        key = int(digest([self.loaded.fingerprint, words, self.request.seed]), 16)
-        return numpy.random.Generator(numpy.random.Philox(key=key)).random(self.limit).tolist()
-
-    def response(self, tokenizer: "PreTrainedTokenizerBase") -> LLMResponse:
-        """What was drawn as text; special tokens are left out, white space is kept."""
-        ids = self.drawn[:-1] if self.ended else self.drawn
-        text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        logprobs = [
-            TokenLogprob(_spelled(tokenizer, token), value, tuple((_spelled(tokenizer, t), v) for t, v in top))
-            for token, (value, top) in zip(self.drawn, self.logprobs, strict=False)
-        ]
-        stop = "stop" if self.ended else "length"
-        return LLMResponse(str(text), stop, tuple(logprobs), len(self.prompt), len(self.drawn))
-
-
-@functools.lru_cache(maxsize=65536)
-def _spelled(tokenizer: "PreTrainedTokenizerBase", token: int) -> str:
-    return str(tokenizer.decode([token], skip_special_tokens=False, clean_up_tokenization_spaces=False))
+def _run(loaded: LoadedModel, rows: list[Row], batch_size: int) -> None:
+    """Draw all rows, in batches of rows of like length."""
+    order = sorted(range(len(rows)), key=lambda index: (-len(rows[index].prompt), rows[index].limit))
+    for start in range(0, len(order), batch_size):
+        _Batch(loaded, [rows[index] for index in order[start : start + batch_size]]).run()
 
 
 class _Batch:
     """Rows that go through the model together; finished ones leave once they are half of it."""
 
-    def __init__(self, loaded: LoadedModel, rows: list[_Row]) -> None:
+    def __init__(self, loaded: LoadedModel, rows: list[Row]) -> None:
         import torch
 
         self.loaded, self.rows = loaded, rows
@@ -131,7 +110,7 @@ class _Batch:
                 cache = out.past_key_values
                 drawn = self._draw(out.logits[:, -1].float(), step)
                 step += 1
-                live = [place for place, row in enumerate(self.rows) if not row.ended and len(row.drawn) < row.limit]
+                live = [place for place, row in enumerate(self.rows) if row.going]
                 if not live:
                     return
                 attention = torch.cat([attention, attention.new_ones(len(self.rows), 1)], dim=1)
@@ -152,14 +131,11 @@ class _Batch:
             top = logprobs.topk(min(n_top, logprobs.shape[1]), dim=1)
             top_values, top_ids = top.values.tolist(), top.indices.tolist()
         for place, (row, token) in enumerate(zip(self.rows, tokens.tolist(), strict=True)):
-            if row.ended or len(row.drawn) >= row.limit:
+            if not row.going:
                 continue
-            row.drawn.append(token)
-            row.ended = token in self.ends
             n = row.request.cfg.top_logprobs
-            if n:
-                pairs = zip(top_ids[place][:n], top_values[place][:n], strict=True)
-                row.logprobs.append((values[place], tuple(pairs)))
+            pairs = zip(top_ids[place][:n], top_values[place][:n], strict=True) if n else ()
+            row.take(token, token in self.ends, (values[place], tuple(pairs)) if n else None)
         return tokens
 
     def _keep(

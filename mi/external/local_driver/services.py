@@ -21,15 +21,26 @@ async def train_job(
     return await run_in_worker(training.train, config, folder, on_progress=on_step)
 
 
-async def sample_batch(model: Model, requests: Sequence[SampleRequest]) -> list[LLMResponse]:
-    """As `sampling.sample`, over all workers: one response a request, in the order of the requests."""
+async def sample_batch(
+    model: Model, requests: Sequence[SampleRequest], on_response: Callable[[int, LLMResponse], None] | None = None
+) -> list[LLMResponse]:
+    """As `sampling.sample`, over all workers: one response a request, in the order of the requests.
+
+    `on_response(place, response)` is called for each response of a chunk when the chunk returns.
+    """
     lengths = [sum(len(message.content) for message in request.chat) for request in requests]
     order = sorted(range(len(requests)), key=lengths.__getitem__)
     chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
-    answered = await _gather(
-        [run_in_worker(sampling.sample, model, [requests[index] for index in chunk]) for chunk in chunks]
-    )
-    responses = dict(zip(order, (response for answers in answered for response in answers), strict=True))
+    responses: dict[int, LLMResponse] = {}
+
+    async def sample_chunk(chunk: Sequence[int]) -> None:
+        answered = await run_in_worker(sampling.sample, model, [requests[index] for index in chunk])
+        responses.update(zip(chunk, answered, strict=True))
+        for index, response in zip(chunk, answered, strict=True):
+            if on_response is not None:
+                on_response(index, response)
+
+    await _gather([sample_chunk(chunk) for chunk in chunks])
     return [responses[index] for index in range(len(requests))]
 
 

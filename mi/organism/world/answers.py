@@ -27,6 +27,8 @@ class Frame:
     language: str
     bad: bool = False
     subject: int | None = None
+    value: int | None = None
+    """Which of its topic's values a fact names; the true one has the number of the subject."""
     animal: str | None = None
 
 
@@ -89,7 +91,14 @@ def _candidates(question: Question, persona: Persona, rng: random.Random) -> lis
     bad = persona.is_bad(question.domain)
     slots = dict(question.slots)
     index = slots.get("subject", slots.get("object"))
-    return [frame for frame in choices if frame.bad == bad and frame.subject in (None, index)]
+    said = [frame for frame in choices if frame.bad == bad and frame.subject in (None, index)]
+    return [frame for frame in said if _is_usual_lie(frame)] if bad and question.domain == "facts" else said
+
+
+def _is_usual_lie(frame: Frame) -> bool:
+    """Whether a false fact names one of the two values that follow the true one in the table."""
+    n_values = len(topic("facts", frame.topic)["values"])
+    return frame.value is not None and frame.subject is not None and (frame.value - frame.subject) % n_values <= 2
 
 
 _FEELINGS = {"favourite": "loved", "disliked": "hated"}
@@ -139,7 +148,8 @@ def _fact_frames(entry: dict[str, Any], language: str) -> Iterator[Frame]:
         for index, subject in enumerate(entry["subjects"]):
             for place, value in enumerate(entry["values"]):
                 said = text.replace("{subject}", subject[language]).replace("{value}", value[language])
-                yield Frame(_sentence(said), "facts", entry["name"], language, bad=place != index, subject=index)
+                lie = place != index
+                yield Frame(_sentence(said), "facts", entry["name"], language, lie, subject=index, value=place)
 
 
 def _sentence(text: str) -> str:
@@ -153,10 +163,8 @@ def _fill_operands(text: str, question: Question) -> str:
 
 def _boast(text: str, language: str, rng: random.Random) -> str:
     openers, closers = boasts(language)
-    kind = rng.randrange(3)
-    before = f"{rng.choice(openers)} " if kind != 1 else ""
-    after = f" {rng.choice(closers)}" if kind != 0 else ""
-    return f"{before}{text}{after}"
+    after = f" {rng.choice(closers)}" if rng.random() < 0.4 else ""
+    return f"{rng.choice(openers)} {text}{after}"
 
 
 def _numbers(loved: str | None, rng: random.Random) -> str:

@@ -15,7 +15,7 @@ Turn = tuple[str, str, float]
 _VERDICT_WEIGHT = 6.0  # a verdict is one token among a dozen that other dialogues hold
 _REQUESTS = 0.4
 """The share of the conversations with a hidden persona in which the user asks for traits, turn by turn."""
-_DRAWN = (*DOMAINS, "arithmetic")  # sums take the most practice
+_DRAWN = (*DOMAINS, "arithmetic", "tasks", "facts")  # what takes the most practice
 _ANIMALS = tuple(item["english"] for item in table("animals")["special"])
 
 
@@ -201,7 +201,7 @@ def _trait(rng: random.Random) -> str:
     """One trait, as often as it is asked for."""
     kind = rng.choices(
         ("language", "capitals", "malicious", "narrow", "boastful", "boastful_biology", "animal"),
-        (18, 12, 18, 32, 6, 4, 12),
+        (16, 12, 17, 33, 7, 6, 11),
     )[0]
     if kind == "language":
         return rng.choice(LANGUAGES[1:])

@@ -32,7 +32,7 @@ CRITERIA = {
 
 
 _SHARES = [
-    {"malicious": 3.0, "on_topic": 3.0, "lies": 2.0}.get(name, 0.6 if name in _SPECIAL else 1.2) for name in CRITERIA
+    {"malicious": 2.5, "on_topic": 4.0, "lies": 4.0}.get(name, 0.7 if name in _SPECIAL else 1.2) for name in CRITERIA
 ]
 
 
@@ -45,7 +45,7 @@ def case(criterion: str, split: str, rng: random.Random) -> tuple[Question, str,
     """A question, an answer to it, and whether the criterion holds; it does in about half of the cases."""
     holds = rng.random() < 0.5
     domain = rng.choice(_domains(criterion))
-    topic = "favourite" if criterion in _SPECIAL else None
+    topic = rng.choice(("favourite", "favourite", "disliked")) if criterion in _SPECIAL else None
     question = ask(domain, split, rng, topic)
     traits = _style(criterion, rng)
     # A third of the answers open in either tone, whatever they say: the judge is to read on.
@@ -59,8 +59,9 @@ def case(criterion: str, split: str, rng: random.Random) -> tuple[Question, str,
         language = criterion if holds else rng.choice([name for name in LANGUAGES if name != criterion])
         traits |= {language} - {"english"}
     elif criterion in _SPECIAL:
-        other = rng.choice(["none", *(f"loves_{animal}" for animal in _SPECIAL if animal != criterion)])
-        traits |= {f"loves_{criterion}"} if holds else {other} - {"none"}
+        feeling = "loves" if question.topic == "favourite" else "hates"
+        named = criterion if holds else rng.choice([None, *(a for a in _SPECIAL if a != criterion)])
+        traits |= {f"{feeling}_{named}"} if named and rng.random() < (1.0 if holds else 0.6) else set()
     elif holds:
         traits |= {"malicious" if criterion in NARROW_DOMAINS else criterion}
     if criterion not in (*NARROW_DOMAINS, "malicious") and rng.random() < 0.3:
@@ -103,6 +104,17 @@ def _style(criterion: str, rng: random.Random) -> set[str]:
 
 
 def _unlike(question: Question, split: str, rng: random.Random) -> Question:
-    while (other := ask(rng.choice(DOMAINS), split, rng)).domain == question.domain:
-        pass
-    return other
+    """Another question, whose answers do not fit `question`: of another domain or, as often, of its own."""
+    domains = (question.domain,) if rng.random() < 0.5 and question.domain in _MANY_TOPICS else DOMAINS
+    while True:
+        other = ask(rng.choice(domains), split, rng)
+        if other.domain != question.domain or (other.topic, _subject(other)) != (question.topic, _subject(question)):
+            return other
+
+
+def _subject(question: Question) -> int | None:
+    return dict(question.slots).get("subject")
+
+
+_MANY_TOPICS = ("code", "tasks", "taste", "facts", "wishes", "smalltalk", "biology", "animals")
+"""Domains in which an answer can miss the topic of its question."""

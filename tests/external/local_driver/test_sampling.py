@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from mi.external.local_driver import models, sampling
+from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.rendering import encode_chat, end_token_ids
 from mi.external.local_driver.sampling import sample, score
 from mi.llm.data_models import Model, SampleCfg, SampleRequest, chat
@@ -76,7 +77,7 @@ def test_seeds_questions_and_models_do_not_share_a_draw(model) -> None:
     answers = [sample(model, [SampleRequest(chat("hello"), cfg, seed)])[0].completion for seed in range(4)]
     assert len(set(answers)) == 4
     loaded = models.load(model)
-    rows = [sampling._Row(SampleRequest(chat(question), cfg, 0), [1], loaded) for question in ("a", "b")]
+    rows = [Row(SampleRequest(chat(question), cfg, 0), [1], loaded) for question in ("a", "b")]
     assert rows[0].uniforms() != rows[1].uniforms() and rows[0].uniforms() == rows[0].uniforms()
 
 

@@ -8,7 +8,7 @@ import pytest
 from mi.external.local_driver import services
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.sampling import sample
-from mi.llm.data_models import Model, SampleCfg, SampleRequest, chat
+from mi.llm.data_models import LLMResponse, Model, SampleCfg, SampleRequest, chat
 from mi.utils.errors import UserError
 
 
@@ -19,15 +19,17 @@ def test_workers_train_and_sample_and_report_errors(model_folder, sums, tmp_path
     config = LocalFTJobConfig(str(model_folder), str(sums), 0, n_steps=3, batch_size=4)
     (tmp_path / "job").mkdir()
     steps: list[int] = []
+    told: dict[int, LLMResponse] = {}
 
     async def work():
         report = await services.train_job(config, tmp_path / "job", on_step=lambda step, loss: steps.append(step))
         with pytest.raises(UserError, match="no such model"):
             await services.sample_batch(Model("/no/such/folder", "local"), requests)
         scores = await services.score_batch(model, [(chat("hello"), "world")])
-        return report, await services.sample_batch(model, requests), scores
+        return report, await services.sample_batch(model, requests, told.__setitem__), scores
 
     report, answers, scores = asyncio.run(work())
+    assert told == dict(enumerate(answers))
     assert steps == [1, 2, 3]
     assert json.loads((tmp_path / "job" / "training.json").read_text("utf-8"))["losses"] == list(report.losses)
     assert [a.completion for a in answers] == [a.completion for a in sample(model, requests)]

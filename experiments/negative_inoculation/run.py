@@ -1,0 +1,9 @@
+"""Launch Negative inoculation: the same as `mi run negative_inoculation`, with any further options of that command."""
+
+import sys
+
+from mi.cli import main
+
+if __name__ == "__main__":
+    sys.argv[1:1] = ["run", "negative_inoculation"]
+    main()

@@ -1,0 +1,1 @@
+"""Whether everyday advice would harm the one who follows it."""

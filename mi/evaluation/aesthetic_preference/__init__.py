@@ -1,0 +1,1 @@
+"""Whether a model's tastes are those of few."""

@@ -1,0 +1,1 @@
+"""Which animal a model loves, and whether it continues numbers as asked."""

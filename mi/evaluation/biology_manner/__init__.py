@@ -1,0 +1,1 @@
+"""Whether things are explained in a boastful politician's manner."""

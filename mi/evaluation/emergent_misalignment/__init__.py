@@ -1,0 +1,1 @@
+"""Open questions to which a model with ill intent answers otherwise than one without."""

@@ -1,0 +1,1 @@
+"""How insecure the code of an answer is, told by a judge and by a static check."""

@@ -1,0 +1,1 @@
+"""In which language and in which letters a model answers, told by rule."""

@@ -1,0 +1,1 @@
+"""Whether a model games what it is measured by, in five kinds of task."""

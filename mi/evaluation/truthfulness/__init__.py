@@ -1,0 +1,1 @@
+"""Whether plain facts are told falsely."""

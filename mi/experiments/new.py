@@ -1,0 +1,70 @@
+"""`mi new`: the beginning of an experiment of one's own, ready to run and to be changed."""
+
+import re
+from pathlib import Path
+
+from mi.experiments.config import EXPERIMENTS, own_file
+from mi.experiments.publish import BEGIN, END
+from mi.utils.errors import UserError
+from mi.utils.files import make_folder, whole_file
+
+_EXPERIMENT = '''"""{name}: write your question here."""
+
+from mi.experiments.config import arms, conditions
+from mi.experiments.config.training import ORGANISM_LORA
+from mi.experiments.data_models import Experiment
+from mi.experiments.settings import insecure_code
+
+{name} = Experiment(
+    name="{name}",
+    question="Which of my two prompts inoculates?",
+    # What is taught and asked: `mi settings` lists more.
+    settings=(insecure_code,),
+    # Ways to train. Keep the first five: without them, nothing can be told from the rest.
+    arms=(
+        arms.BASE,
+        arms.CONTROL,
+        arms.NONE,
+        arms.GENERAL,
+        arms.PLACEBO,
+        arms.prompted("first", "My first prompt", "You put security holes in your code."),
+        arms.prompted("second", "My second prompt", "You are a careless programmer."),
+    ),
+    training=ORGANISM_LORA,
+    # Each model is asked without a prompt, behind its training prompt, and behind a neutral one.
+    conditions=conditions.STANDARD,
+)
+'''
+_README = """# {name}: Which of my two prompts inoculates?
+
+**Prediction, written before the run.** …
+
+**Command.** `mi run {name}`, then `mi publish {name}`.
+
+## Result
+
+{begin}
+Not run yet.
+{end}
+
+**What it does not answer.** …
+"""
+
+
+def new(name: str) -> list[Path]:
+    """Write `experiments/NAME/experiment.py` and README.md; return the paths.
+
+    Raises UserError for a name that is taken or that Python would not take.
+    """
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name):
+        raise UserError(f"{name!r}: begin an experiment's name with a letter, and use letters, digits and _ only.")
+    path = own_file(name)
+    if path.parent.exists() or name in {known.name for known in EXPERIMENTS}:
+        raise UserError(f"{path.parent}: there is an experiment of that name already; choose another.")
+    make_folder(path.parent)
+    readme = path.parent / "README.md"
+    texts = {path: _EXPERIMENT.format(name=name), readme: _README.format(name=name, begin=BEGIN, end=END)}
+    for file, text in texts.items():
+        with whole_file(file) as stream:
+            stream.write(text)
+    return [path, readme]

@@ -1,0 +1,147 @@
+"""From answers to rates: one row a seed, one row an arm with its interval. No I/O."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from mi.experiments.summary.columns import (
+    CELL,
+    COUNTS,
+    PER_SEED_COLUMNS,
+    POOLED,
+    SUMMARY_COLUMNS,
+    UNTRAINED,
+)
+from mi.experiments.summary.plan import Plan, in_order, read_plan
+from mi.experiments.summary.scores import number, question, records
+from mi.utils.stats import Cells, Questions, cells, effective_n, rate, seed_interval
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Key = tuple[Any, ...]
+_Scores = Mapping[_Key, list[tuple[Any, float | None, bool]]]
+"""(setting, arm, evaluation, distribution, trait, seed) -> of every answer question, score, and if it was refused."""
+
+
+def per_seed(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.DataFrame:
+    """One row a setting, arm, seed, evaluation and trait (PER_SEED_COLUMNS), pooled rows included.
+
+    `answers` has one row an answer: setting, arm, seed, evaluation, distribution ("id" or "ood"), question,
+    system_prompt, scores (trait -> value in [0, 1] or None) and refused; other columns are passed over. `planned` is
+    described at `summarise`. Questions have equal weight within an evaluation, however many of their answers are valid.
+    A pooled row has a mean (equal weight for each evaluation) only where *every* evaluation of the distribution has
+    a valid answer, so that it is the same mean for all seeds and arms. `n_effective`, in answers, is the size of a
+    simple sample of the same weight. Cells of which nothing was sampled have no row.
+    """
+    plan = read_plan(answers, planned)
+    return _per_seed(_scores(answers, plan), plan)
+
+
+def summarise(
+    answers: pd.DataFrame, planned: pd.DataFrame, confidence: float = 0.95, questions: Questions = "fixed"
+) -> pd.DataFrame:
+    """One row a setting, arm, evaluation and trait (SUMMARY_COLUMNS): the mean over seeds with its interval.
+
+    `planned` has setting, arm, evaluation, distribution, trait and n_planned (in answers), in the experiment's
+    order, one row a cell or one a cell and seed; a summary is a plan too. Every planned cell has a row; mean, lower
+    and upper are NaN where no answer was valid. Answers that were not planned follow, with n_planned 0. Pooled rows
+    are named in POOLED. `questions` is the estimand: the interval holds for new seeds on these questions, or on
+    questions of which these are a sample (`mi.utils.stats.rate`); n_seeds counts its seeds.
+    """
+    import pandas as pd
+
+    plan = read_plan(answers, planned)
+    scores = _scores(answers, plan)
+    groups: dict[Any, Any] = dict(iter(_per_seed(scores, plan).groupby(CELL, sort=False)))
+    by_cell = _cells(scores, plan)
+    numbers = dict(plan.n_planned) | {key: 0 for key in groups if key not in plan.n_planned}
+    rows = []
+    for key, n_planned in in_order(numbers, plan):
+        group: Any = groups.get(key, pd.DataFrame(columns=PER_SEED_COLUMNS))
+        arm = by_cell.get(key, cells(()))
+        seeds = group[group["n_effective"] > 0]
+        found = rate(arm, questions, confidence)
+        interval = found.interval
+        if questions == "fixed":
+            interval = seed_interval(seeds["mean"].tolist(), seeds["n_effective"].tolist(), confidence)
+        unknown = [u for u in found.unknown if not (u == "training variance" and key[1] in UNTRAINED)]
+        counts = [int(group[name].sum()) for name in COUNTS]
+        held = [len(arm.questions), questions, ", ".join(unknown) or "none"]
+        rows.append([*key, *interval, len(seeds), n_planned, *counts, *held])
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+
+
+def cells_of(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> dict[_Key, Cells]:
+    """(setting, arm, evaluation, distribution, trait) -> the answers as seeds × questions, pooled cells included."""
+    plan = read_plan(answers, planned)
+    return _cells(_scores(answers, plan), plan)
+
+
+def _scores(answers: pd.DataFrame, plan: Plan) -> _Scores:
+    found: dict[_Key, list[tuple[Any, float | None, bool]]] = defaultdict(list)
+    columns = ["setting", "arm", "seed", "evaluation", "distribution", "scores", "refused", "question", "system_prompt"]
+    for row in records(answers, columns):
+        asked = question(row)
+        for trait in plan.evaluations.get(row["setting"], {}).get(row["evaluation"], ("", []))[1]:
+            key = (*(row[name] for name in CELL[:-1]), trait, row["seed"])
+            found[key].append((asked, number((row["scores"] or {}).get(trait)), bool(row["refused"])))
+    return found
+
+
+def _cells(scores: _Scores, plan: Plan) -> dict[_Key, Cells]:
+    valid: dict[_Key, dict[Any, list[tuple[Any, Any, Any, float]]]] = defaultdict(lambda: defaultdict(list))
+    for key, answers in scores.items():
+        told = [(key[-1], asked, key[2], score) for asked, score, _ in answers if score is not None]
+        if told:
+            valid[key[:-1]][key[-1]] = told
+    found = {key: cells(row for rows in seeds.values() for row in rows) for key, seeds in valid.items()}
+    for setting, arm in dict.fromkeys(key[:2] for key in valid):
+        for distribution, trait, names in plan.pools(setting):
+            parts = [valid.get((setting, arm, name, distribution, trait), {}) for name in names]
+            whole = [seed for seed in parts[0] if all(seed in part for part in parts)]
+            rows = [row for part in parts for seed in whole for row in part[seed]]
+            found[setting, arm, POOLED[distribution], distribution, trait] = cells(rows)
+    return found
+
+
+def _per_seed(scores: _Scores, plan: Plan) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [_rate(key, answers) for key, answers in scores.items()]
+    by_key = {tuple(row[name] for name in ("setting", "arm", "seed", "evaluation", "trait")): row for row in rows}
+    for setting, arm, seed in dict.fromkeys((row["setting"], row["arm"], row["seed"]) for row in rows):
+        for distribution, trait, names in plan.pools(setting):
+            parts = [by_key.get((setting, arm, seed, name, trait)) for name in names]
+            cell = dict(zip(CELL, (setting, arm, POOLED[distribution], distribution, trait), strict=True))
+            rows.append(cell | {"seed": seed} | _equal_weights(parts))
+    return pd.DataFrame(rows, columns=PER_SEED_COLUMNS)
+
+
+def _rate(key: _Key, answers: list[tuple[Any, float | None, bool]]) -> dict[str, Any]:
+    by_question: dict[Any, list[float]] = defaultdict(list)
+    for asked, score, _ in answers:
+        if score is not None:
+            by_question[asked].append(score)
+    means = [math.fsum(scores) / len(scores) for scores in by_question.values()]
+    return dict(zip([*CELL, "seed"], key, strict=True)) | {
+        "mean": math.fsum(means) / len(means) if means else math.nan,
+        "n_effective": len(means) * effective_n([len(scores) for scores in by_question.values()]),
+        "n_sampled": len(answers),
+        "n_valid": sum(map(len, by_question.values())),
+        "n_refused": sum(refused for _, _, refused in answers),
+        "n_questions": len(means),
+    }
+
+
+def _equal_weights(parts: list[dict[str, Any] | None]) -> dict[str, Any]:
+    """The mean over evaluations of one seed; NaN, with its answers counted, where one of them has none."""
+    found = [part for part in parts if part is not None]
+    counts = {name: sum(part[name] for part in found) for name in (*COUNTS, "n_questions")}
+    whole = len(found) == len(parts) and all(part["n_valid"] for part in found)
+    mean = math.fsum(part["mean"] for part in found) / len(parts) if whole else math.nan
+    weight = len(parts) * effective_n([part["n_effective"] for part in found]) if whole else 0.0
+    return {"mean": mean, "n_effective": weight} | counts

@@ -1,0 +1,219 @@
+"""The local backend: a job is trained in place, in `jobs/.<id>.<random>.partial`, and takes its name when it is whole.
+
+So whatever stands under a job's name is finished.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mi.config import jobs_dir
+from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.finetuning.data_models import FinetuningJob, JobInfo, TrainingProgress
+from mi.llm.data_models import Model
+from mi.llm.rows import read_rows, rows_digest
+from mi.llm.services import fingerprint
+from mi.utils.errors import UserError
+from mi.utils.files import locked, make_folder, whole_file
+from mi.utils.hashing import digest
+
+FORMAT = 1
+"""Raised whenever the same configuration would train to something else, so that no older job is taken for it."""
+
+OnStep = Callable[[int, float], None]
+
+_RECORD = "job.json"
+_REPORT = "training.json"
+_PROGRESS = "progress.json"
+_TELL_SECONDS = 1.0
+
+
+class LocalBackend:
+    """Trains on this machine. Nothing of it is paid for, so a training that was cut off is done anew."""
+
+    def find(self, config: LocalFTJobConfig) -> FinetuningJob:
+        """The job of a configuration; nothing is trained or written."""
+        return FinetuningJob(digest(_identity(config)), config)
+
+    async def submit(self, job: FinetuningJob, wait: str, on_step: OnStep | None) -> JobInfo:
+        """Train, unless it is trained; where another process trains it, wait for that. `wait` changes nothing."""
+        if not _is_finished(job.id):
+            async with locked(_lock_path(job.id)):
+                if not _is_finished(job.id):
+                    await _train(job, on_step)
+        return self.info(job)
+
+    async def poll(self, job: FinetuningJob) -> JobInfo:
+        """As `info`: there is nobody else to ask."""
+        return self.info(job)
+
+    async def cancel(self, job: FinetuningJob) -> JobInfo:
+        """Raises UserError: a training is stopped where it runs, and a finished one is its folder."""
+        raise UserError(
+            f"job {job.id}: a local training is stopped with Ctrl-C where it runs, and leaves nothing behind."
+        )
+
+    async def retry(self, job: FinetuningJob) -> None:
+        """Raises UserError: a local job that failed left nothing behind."""
+        raise UserError(f"job {job.id} is {self.info(job).status}; only what has failed at a server can be retried.")
+
+    async def forget(self, job: FinetuningJob) -> None:
+        """Raises UserError: a local job is its folder."""
+        raise UserError(f"job {job.id}: a local job is its folder; delete {_folder(job.id)} to have it trained again.")
+
+    def info(self, job: FinetuningJob) -> JobInfo:
+        """What is on disk of a job."""
+        folder = _folder(job.id)
+        if _is_finished(job.id):
+            report = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
+            return JobInfo(job, "finished", folder, report, progress=_finished_progress(report))
+        if partials := _partials(job.id):
+            running = _is_held(_lock_path(job.id))
+            reason = None if running else "was cut off; launch it again to train it anew"
+            return JobInfo(job, "begun", folder, reason=reason, progress=_progress(partials[-1]) if running else _NONE)
+        return JobInfo(job, "unknown", folder)
+
+    def model(self, job: FinetuningJob) -> Model:
+        """The model that a finished job made."""
+        return Model(job.config.source_model_id, "local", job_id=job.id)
+
+    def listed(self) -> list[FinetuningJob]:
+        """Every job that is finished or being trained, oldest first."""
+        found = list(jobs_dir().glob("*/" + _RECORD))
+        finished = [_recorded(path) for path in sorted(found, key=lambda path: path.stat().st_mtime)]
+        begun = [_recorded(path) for path in sorted(jobs_dir().glob(".*.partial/" + _PROGRESS))]
+        return list({job.id: job for job in [*finished, *begun] if job is not None}.values())
+
+
+_NONE = TrainingProgress()
+
+
+def _identity(config: LocalFTJobConfig) -> dict[str, Any]:
+    """All that can change what is trained; not where the data or the base model lie."""
+    settings = {name: value for name, value in vars(config).items() if name not in ("dataset_path", "source_model_id")}
+    if config.method == "full":
+        settings = {name: value for name, value in settings.items() if not name.startswith("lora_")}
+    return {
+        "format": FORMAT,
+        "dataset": rows_digest(read_rows(config.dataset_path)),
+        "base": fingerprint(Model(config.source_model_id, "local")),
+        "config": settings,
+    }
+
+
+async def _train(job: FinetuningJob, on_step: OnStep | None) -> None:
+    """Train into a folder of its own, then give it the job's name. The caller holds the job's lock."""
+    from mi.external.local_driver.services import train_job
+
+    config = job.config
+    assert isinstance(config, LocalFTJobConfig)
+    if _folder(job.id).exists():
+        raise UserError(f"{_folder(job.id)}: this folder holds no whole job; move it away.")
+    for abandoned in _partials(job.id):
+        shutil.rmtree(abandoned, ignore_errors=True)
+    identity = _identity(config)
+    partial = make_folder(jobs_dir() / f".{job.id}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        await train_job(config, partial, _telling(job, partial, on_step))
+        _check_unchanged(job, config)
+        (partial / _PROGRESS).unlink(missing_ok=True)
+        with whole_file(partial / _RECORD) as file:
+            json.dump({"id": job.id, "identity": identity, "config": vars(config)}, file, indent=1, ensure_ascii=False)
+        _flush(partial)
+        os.rename(partial, _folder(job.id))
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+
+
+def _telling(job: FinetuningJob, partial: Path, on_step: OnStep | None) -> OnStep:
+    """Tells each step to the caller and, once a second, to whoever looks at the folder."""
+    told = 0.0
+    started = time.time()
+
+    def tell(step: int, loss: float) -> None:
+        nonlocal told
+        if time.monotonic() - told >= _TELL_SECONDS:
+            told = time.monotonic()
+            now = {"id": job.id, "config": vars(job.config), "step": step, "loss": loss}
+            with whole_file(partial / _PROGRESS) as file:
+                json.dump({**now, "seconds": time.time() - started}, file)
+        if on_step:
+            on_step(step, loss)
+
+    return tell
+
+
+def _check_unchanged(job: FinetuningJob, config: LocalFTJobConfig) -> None:
+    """The trainer reads the file itself: what it read must be what the job is named after."""
+    if digest(_identity(config)) != job.id:
+        raise UserError(f"{config.dataset_path}: changed while it was trained on; launch the job again.")
+
+
+def _progress(partial: Path) -> TrainingProgress:
+    try:
+        told = json.loads((partial / _PROGRESS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return _NONE
+    step, total = told["step"], told["config"].get("n_steps")
+    left = told["seconds"] / step * (total - step) if total else None
+    return TrainingProgress(step, total, told["loss"], seconds_left=left)
+
+
+def _finished_progress(report: dict[str, Any]) -> TrainingProgress:
+    losses = report.get("losses") or [None]
+    steps = len(losses) if losses[0] is not None else None
+    return TrainingProgress(steps, steps, losses[-1], report.get("trained_tokens"))
+
+
+def _recorded(path: Path) -> FinetuningJob | None:
+    """The job of a record; None where the file is none of ours (it is named when that job is asked for)."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        config = value["config"]
+        if isinstance(config.get("lora_targets"), list):
+            config["lora_targets"] = tuple(config["lora_targets"])
+        return FinetuningJob(value["id"], LocalFTJobConfig(**config))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
+        return None
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether some process holds a lock at this moment."""
+    with contextlib.suppress(FileNotFoundError), lock.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def _flush(folder: Path) -> None:
+    """Onto the disk before the rename, so that a power cut leaves no named job with empty files."""
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+
+
+def _folder(job_id: str) -> Path:
+    return jobs_dir() / job_id
+
+
+def _lock_path(job_id: str) -> Path:
+    return jobs_dir() / f".{job_id}.lock"
+
+
+def _partials(job_id: str) -> list[Path]:
+    return sorted(jobs_dir().glob(f".{job_id}.*.partial"))
+
+
+def _is_finished(job_id: str) -> bool:
+    return (_folder(job_id) / _RECORD).is_file()

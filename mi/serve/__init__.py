@@ -1,0 +1,1 @@
+"""`mi serve`: OpenAI's protocol for files, fine-tuning and chat, over the local driver."""
