@@ -11,8 +11,10 @@ from mi.utils.errors import UserError
 
 app = typer.Typer()
 
-Name = Annotated[str, typer.Argument(help="For instance A07_spanish_capitalization.")]
-ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
+Name = Annotated[
+    str, typer.Argument(help="A name, for instance A07_spanish_capitalization, or a .py file of your own.")
+]
+ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path, a hub id or openai/ID.")]
 
 
 @app.command()
@@ -34,7 +36,8 @@ def report(
     from mi.experiments.report.gather import gather, results_folder
     from mi.experiments.report.page import write
 
-    chosen, readme = find(experiment), Path("experiments") / experiment / "README.md"
+    chosen = find(experiment)
+    readme = Path("experiments") / chosen.name / "README.md"
     if serve:
         from mi.experiments.report.live import serve as serve_page
 
@@ -66,8 +69,9 @@ def archive(
     from mi.experiments.config import experiment as find
     from mi.experiments.pipeline import slug
 
-    path = out or Path(f"{experiment}-{slug(model)}.zip")
-    manifest = archives.write(find(experiment), model, path, weights)
+    chosen = find(experiment)
+    path = out or Path(f"{chosen.name.replace('/', '_')}-{slug(model)}.zip")
+    manifest = archives.write(chosen, model, path, weights)
     with path.open("rb") as file:
         whole = hashlib.file_digest(file, "sha256").hexdigest()
     typer.echo(f"{path}   {len(manifest.members)} members, {path.stat().st_size / 1e6:.1f} MB")
@@ -83,4 +87,5 @@ def run_from(path: Path, experiment: str) -> None:
 
     chosen = find(experiment)
     manifest = archives.restore(path, chosen.name)
+    chosen = chosen.on(manifest.model)
     show(chosen, plot(chosen, recall(chosen, manifest.model)))

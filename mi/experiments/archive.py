@@ -17,16 +17,17 @@ from typing import Any
 
 import mi
 from mi.config import home, jobs_dir, results_dir
-from mi.evaluation.store import store_path
+from mi.evaluation.store import check_version, store_path
 from mi.experiments import archived_calls, pipeline
 from mi.experiments.data_models import Experiment
+from mi.finetuning.records import record_path
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
 from mi.utils.hashing import canonical_json
 
 FORMAT = 1
 MANIFEST = "manifest.json"
-TABLES = ("answers.parquet", "summary.csv", "contrasts.csv", "judge_agreement.csv")
+TABLES = ("answers.parquet", *(f"{name}.csv" for name in pipeline.TABLES))
 _ROOTS = ("results", "jobs")
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 _MOST, _LONGEST_MANIFEST = 1 << 34, 1 << 26
@@ -60,7 +61,7 @@ def write(experiment: Experiment, model: str, path: Path, weights: bool = False)
     In it: tables, the answers and verdicts of the store that belong to them, and the records of all jobs. With
     `weights` the adapters, too: without them nobody can ask the fine-tuned models anything new.
     """
-    contents = dict(_members(experiment, model, weights))
+    contents = dict(_members(experiment.on(model), model, weights))
     sizes = {name: (sha256(content), len(content)) for name, content in contents.items()}
     manifest = Manifest(experiment.name, model, mi.__version__, sizes)
     with whole_file(path, "wb") as file, zipfile.ZipFile(file, "w") as archive:
@@ -87,12 +88,13 @@ def restore(path: Path, experiment: str) -> Manifest:
         raise UserError(f"{path}: there is no such archive; make one with mi archive.") from error
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError) as error:
         raise UserError(f"{path}: this archive is damaged ({_first_line(error)}); get it again.") from error
+    check_version()
     missing = {name: content for name, content in contents.items() if _is_missing(name, content)}
     for name, content in missing.items():
-        target = home() / name
-        with whole_file(target, "wb") as file:
-            if archived_calls.is_store(name) and target.exists():
-                content = archived_calls.merged(target.read_bytes(), content)
+        if archived_calls.is_store(name):
+            archived_calls.put_back(home() / name, content)
+            continue
+        with whole_file(home() / name, "wb") as file:
             file.write(content)
     return manifest
 
@@ -103,12 +105,12 @@ def _members(experiment: Experiment, model: str, weights: bool) -> Iterator[tupl
     answers = pipeline.recall(experiment, model).folder / TABLES[0]
     files = [folder / name for name in TABLES if (folder / name).exists()]
     found: dict[str, bytes] = {_name(path): path.read_bytes() for path in files}
-    for kind, fingerprint, wanted in archived_calls.of(experiment, answers):
+    for kind, fingerprint, wanted in archived_calls.of(experiment, model, answers):
         path = store_path(kind, fingerprint)
         if path.exists() and (lines := archived_calls.lines(path.read_bytes(), wanted)):
             found[_name(path)] = lines
     for job in archived_calls.jobs_of(answers):
-        for path in sorted((jobs_dir() / job).rglob("*")):
+        for path in (record_path(job), *sorted((jobs_dir() / job).rglob("*"))):
             if path.is_file() and (weights or path.suffix == ".json"):
                 found[_name(path)] = path.read_bytes()
     yield from sorted(found.items())
@@ -156,7 +158,8 @@ def _is_safe(name: str) -> bool:
     """Whether a name leads to a file below results/ or jobs/, spelled in the one way that there is."""
     parts = PurePosixPath(name).parts
     plain = "\\" not in name and "\0" not in name and ":" not in name and "/".join(parts) == name
-    return plain and len(parts) > 1 and parts[0] in _ROOTS and ".." not in parts
+    inside = len(parts) > 1 and parts[0] in _ROOTS and ".." not in parts
+    return plain and inside and (parts[:2] != ("results", "store") or archived_calls.is_store(name))
 
 
 def _read(archive: zipfile.ZipFile, name: str, sha: str, size: int, path: Path) -> bytes:

@@ -1,92 +1,130 @@
-"""Which calls of the store belong to an experiment's answers, and how an archive's calls are put back."""
+"""Which calls of the store and which jobs belong to an experiment's answers, and how archived calls are put back."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections import defaultdict
 from collections.abc import Container, Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast, get_args
 
-from mi.evaluation.store import Kind
+from mi.evaluation.data_models import Evaluation
+from mi.evaluation.records import key_of, response_of
+from mi.evaluation.running import slots_of
+from mi.evaluation.store import Call, Kind, call_key, exclusively, write_version
 from mi.experiments import pipeline
 from mi.experiments.data_models import Experiment
-from mi.llm.data_models import Chat, Judgment, Model, chat
+from mi.finetuning.configs import base_model
+from mi.finetuning.records import read_record, remote_job_ids
 from mi.llm.judging import judge_chat
 from mi.llm.services import fingerprint
 from mi.utils.errors import UserError
-from mi.utils.hashing import digest
+from mi.utils.files import make_folder, whole_file
 
-if TYPE_CHECKING:
-    import pandas as pd
+_PUT = ["setting", "arm", "condition", "evaluation"]
 
 
-def of(experiment: Experiment, path: Path) -> Iterator[tuple[Kind, str, set[str]]]:
-    """For each file of the store: its kind, its model's fingerprint, and digests of the conversations that count.
+def put(experiment: Experiment) -> dict[tuple[str, str, str, str], Evaluation]:
+    """(setting, arm, condition, evaluation's name without the condition) -> the evaluation as it is put there."""
+    return {
+        (setting.get_domain_name(), arm.name, asked.condition, asked.name): asked.evaluation
+        for setting in experiment.settings
+        for arm in experiment.arms
+        for asked in pipeline.questions(setting, arm, experiment.conditions)
+    }
 
-    `path` is answers.parquet. Models that are not here any more have no fingerprint, and are passed over.
+
+def of(experiment: Experiment, model: str, path: Path) -> Iterator[tuple[Kind, str, set[str]]]:
+    """For each file of the store: its kind, its model's fingerprint, and the keys of the calls that count.
+
+    `path` is the answers.parquet of a run on the base `model`. Calls that the experiment would not make any more are
+    left out, and so are those of models that are not here any more.
     """
     import pandas as pd
 
-    answers: Any = pd.read_parquet(path)
-    wanted: dict[tuple[Kind, Model], set[str]] = defaultdict(set)
-    judges = {
-        (setting.get_domain_name(), evaluation.id): list(evaluation.judgment_map.values())
-        for setting in experiment.settings
-        for _, evaluation in pipeline.evaluations_of(setting)
-    }
-    for row in _records(answers):
-        model = Model(row["model"], "local", row["job_id"])
-        wanted["answers", model].add(digest(chat(row["question"], row["system_prompt"])))
-        for judgment in judges.get((row["setting"], row["evaluation"]), ()):
-            wanted["judgements", judgment.model] |= _hearing(judgment, row["question"], row["answer"])
-    for (kind, model), chats in wanted.items():
+    answers: Any = pd.read_parquet(path, columns=[*_PUT, "question", "system_prompt", "answer", "model", "job_id"])
+    answers = answers.astype(object).where(answers.notna(), None).drop_duplicates()
+    evaluations, wanted = put(experiment), defaultdict(set)
+    for row in answers[[*_PUT, "model", "job_id"]].drop_duplicates().to_dict("records"):
+        asked = replace(base_model(model), id=row["model"], job_id=row["job_id"])
+        evaluation = evaluations.get(tuple(row[name] for name in _PUT))
+        wanted["answers", asked] |= {slot.call for slot in slots_of([evaluation] if evaluation else [])}
+    for row in answers[answers["answer"].notna()].to_dict("records"):
+        evaluation = evaluations.get(tuple(row[name] for name in _PUT))
+        for judgment in evaluation.judgment_map.values() if evaluation else ():
+            hearing = judge_chat(judgment, row["question"], row["answer"], row["system_prompt"])
+            wanted["judgements", judgment.model].add(Call(hearing, judgment.sample_cfg))
+    for (kind, asked), calls in wanted.items():
         try:
-            yield kind, fingerprint(model), chats
+            name = fingerprint(asked)
         except UserError:
             continue
+        yield kind, name, {call_key(name, call) for call in calls}
 
 
 def jobs_of(path: Path) -> list[str]:
-    """The jobs whose answers a table (answers.parquet) holds."""
+    """The jobs whose answers a table (answers.parquet) holds, those at a server among them."""
     import pandas as pd
 
-    return sorted(pd.read_parquet(path, columns=["job_id"])["job_id"].dropna().unique())
+    answers = pd.read_parquet(path, columns=["job_id", "model"])
+    made = made_at_servers()
+    remote = {made[model] for model in answers["model"].dropna().unique() if model in made}
+    return sorted({*answers["job_id"].dropna().unique(), *remote})
+
+
+def made_at_servers() -> dict[str, str]:
+    """The name that a server gave to a fine-tuned model -> its job, of all records that can be read."""
+    found: dict[str, str] = {}
+    for job in remote_job_ids():
+        with contextlib.suppress(UserError):
+            record = read_record(job)
+            if record is not None and record.current is not None and record.current.model is not None:
+                found[record.current.model] = job
+    return found
 
 
 def lines(store: bytes, wanted: Container[str]) -> bytes:
-    """The lines of a store file whose conversation is wanted, in their order; a torn last one is left out."""
-    whole = store[: store.rfind(b"\n") + 1].splitlines(keepends=True)
-    return b"".join(line for line in whole if digest(json.loads(line)["messages"]) in wanted)
+    """The lines of a store file whose key is wanted, in their order; what is torn or damaged is left out."""
+    return b"".join(_calls(store, wanted).values())
+
+
+def _calls(store: bytes, wanted: Container[str] | None = None) -> dict[str, bytes]:
+    """Key -> line of a store file; of two lines of one call the last counts, as where the store is read."""
+    found: dict[str, bytes] = {}
+    for line in store.splitlines(keepends=True):
+        key = key_of(line) if line.endswith(b"\n") else None
+        if key is not None and (wanted is None or key in wanted) and response_of(line) is not None:
+            found[key] = line
+    return found
 
 
 def is_store(name: str) -> bool:
     """Whether a member of an archive is a file of the store, to which lines can be added."""
-    return PurePosixPath(name).parts[:2] == ("results", "store")
+    match PurePosixPath(name).parts:
+        case ("results", "store", kind, file):
+            return kind in get_args(Kind) and file.endswith(".jsonl") and not file.startswith(".")
+    return False
 
 
-def merged(here: bytes, added: bytes, path: Path | None = None) -> bytes:
+def merged(here: bytes, added: bytes, path: Path) -> bytes:
     """A store file with the lines of another that it lacks. Raises UserError where both have one call and differ."""
-    whole = here[: here.rfind(b"\n") + 1]
-    known = {json.loads(line)["key"]: line for line in whole.splitlines(keepends=True)}
-    fresh = []
-    for line in added.splitlines(keepends=True):
-        key = json.loads(line)["key"]
+    known, fresh = _calls(here), []
+    for key, line in _calls(added).items():
         if key not in known:
             fresh.append(line)
-        elif known[key] != line:
+        elif known[key] != line and response_of(known[key]) != response_of(line):
             raise UserError(
                 f"{path}: has another answer to call {key} than the archive; set MI_HOME to another folder."
             )
-    return whole + b"".join(fresh) if fresh else here
+    return here[: here.rfind(b"\n") + 1] + b"".join(fresh) if fresh else here
 
 
-def _hearing(judgment: Judgment, question: str, answer: str | None) -> set[str]:
-    asked: Chat | None = None if answer is None else judge_chat(judgment, question, answer)
-    return set() if asked is None else {digest(asked)}
-
-
-def _records(answers: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = ["setting", "evaluation", "question", "system_prompt", "answer", "model", "job_id"]
-    plain = answers[columns].astype(object).where(answers[columns].notna(), None)
-    return plain.drop_duplicates().to_dict("records")  # type: ignore[return-value]
+def put_back(path: Path, added: bytes) -> None:
+    """Add the lines of an archive to a file of the store. Raises UserError while anybody asks its model."""
+    make_folder(path.parent)
+    write_version()
+    with exclusively(cast(Kind, path.parent.name), path.stem):
+        content = merged(path.read_bytes(), added, path)
+        with whole_file(path, "wb") as file:
+            file.write(content)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from mi.experiments import archived_calls
 from mi.experiments.pipeline import labels_of
 from mi.experiments.report import degenerate
 from mi.experiments.report.data_models import Check, Sources, State
 from mi.experiments.report.gather import configurations
-from mi.experiments.summary import POOLED, UNTRAINED
+from mi.experiments.summary import POOLED, UNTRAINED, select
 
 _AGREES = 0.9
 """Below this share of answers on which judge and exact scorer agree, the judge is said to be doubtful."""
@@ -34,10 +35,11 @@ def run_checks(sources: Sources) -> list[Check]:
     return [look(sources) for look in looks]
 
 
-def cells(sources: Sources) -> Any:
-    """The summary's rows of single evaluations, one a setting, arm and evaluation: by the trait with fewest valid."""
-    single = sources.summary[~sources.summary["evaluation"].isin(list(POOLED.values()))]
-    return single.sort_values("n_valid", kind="stable").drop_duplicates(["setting", "arm", "evaluation"])
+def cells(summary: Any) -> Any:
+    """A summary's rows of single evaluations, one for each that was asked: that of the trait with fewest valid."""
+    single = summary[~summary["evaluation"].isin(list(POOLED.values()))]
+    key = [name for name in ("setting", "arm", "evaluation", "condition") if name in single]
+    return single.sort_values("n_valid", kind="stable").drop_duplicates(key)
 
 
 def _found(title: str, problems: Sequence[str], fine: str, trouble: str, state: State = "warning") -> Check:
@@ -49,7 +51,7 @@ def _count(n: int, one: str, several: str | None = None) -> str:
 
 
 def _answered(sources: Sources) -> Check:
-    table, labels = cells(sources), labels_of(sources.experiment)
+    table, labels = cells(sources.conditions), labels_of(sources.experiment)
     lacking = [
         f"{labels.get(arm, arm)}: {sampled:,} of {planned:,} answers"
         for arm, sampled, planned in _by_arm(sources, table, "n_sampled", "n_planned")
@@ -70,8 +72,11 @@ def _by_arm(sources: Sources, table: Any, *columns: str) -> Iterable[tuple[Any, 
 
 
 def missing_seeds(sources: Sources) -> dict[tuple[str, str], list[int]]:
-    """(setting, arm) -> seeds that some other arm of the run has and that this one lacks, the base model aside."""
-    answers = sources.answers
+    """(setting, arm) -> seeds that some other arm of the run has and that this one lacks, the base model aside.
+
+    Counted under the first condition, which every arm has.
+    """
+    answers = sources.first
     there = {key: set(group) for key, group in answers.groupby(["setting", "arm"])["seed"]}
     trained = set().union(*(seeds for (_, arm), seeds in there.items() if arm not in UNTRAINED), set())
     untrained = {arm.name for arm in sources.experiment.arms if arm.dataset is None} | set(UNTRAINED)
@@ -106,22 +111,26 @@ def _valid(sources: Sources) -> Check:
     labels = labels_of(sources.experiment)
     lacking = [
         f"{labels.get(arm, arm)}: {sampled - valid:,} of {sampled:,} answers have no score"
-        for arm, valid, sampled in _by_arm(sources, cells(sources), "n_valid", "n_sampled")
+        for arm, valid, sampled in _by_arm(sources, cells(sources.conditions), "n_valid", "n_sampled")
         if valid < sampled
     ]
     trouble = "Answers without a score are counted beside every mean and are in none."
-    few = cells(sources)["n_valid"].sum() >= 0.95 * cells(sources)["n_sampled"].sum()
+    table = cells(sources.conditions)
+    few = table["n_valid"].sum() >= 0.95 * table["n_sampled"].sum()
     return _found("Answers that count", lacking, "Every answer has a score.", trouble, "note" if few else "warning")
 
 
 def _refusals(sources: Sources) -> Check:
     labels, answers = labels_of(sources.experiment), sources.answers
     lines, silent = [], False
+    several = len(sources.condition_labels) > 1
     for arm in sources.arms:
-        refused = answers[answers["arm"] == arm]["refused"].astype(bool)
-        silent |= bool(len(refused) and refused.all())
-        if refused.any():
-            lines.append(f"{labels.get(arm, arm)}: {int(refused.sum()):,} of {len(refused):,} refused")
+        for condition, label in sources.condition_labels.items():
+            refused = select(answers, arm=arm, condition=condition)["refused"].astype(bool)
+            silent |= bool(len(refused) and refused.all())
+            where = f", {label.lower()}" if several else ""
+            if refused.any():
+                lines.append(f"{labels.get(arm, arm)}{where}: {int(refused.sum()):,} of {len(refused):,} refused")
     trouble = "Refusals are results, and in no mean." + (
         " An arm that refused everything has no rate." if silent else ""
     )
@@ -129,10 +138,13 @@ def _refusals(sources: Sources) -> Check:
 
 
 def _seeds_effective(sources: Sources) -> Check:
-    """Two seeds of one arm that answer alike throughout are one seed; an arm that answers as the base is no arm."""
+    """Two seeds of one arm that answer alike throughout are one seed; an arm that answers as the base is no arm.
+
+    They are compared under the first condition: under others arms may stand behind different prompts.
+    """
     labels, key = labels_of(sources.experiment), ["evaluation", "question", "system_prompt", "sample_index"]
     said: dict[tuple[str, str, Any], frozenset] = {}
-    for group, rows in sources.answers.groupby(["setting", "arm", "seed"], sort=False):
+    for group, rows in sources.first.groupby(["setting", "arm", "seed"], sort=False):
         columns = [rows[name].astype(object).where(rows[name].notna(), None) for name in [*key, "answer"]]
         said[group] = frozenset(zip(*columns, strict=True))  # type: ignore[index]
     alike, seen = [], {}
@@ -165,8 +177,9 @@ def _adapter_on(sources: Sources) -> Check:
 
 
 def _one_template(sources: Sources) -> Check:
-    hashes = sorted({str(record.report.get("template_hash", "unknown")) for record in sources.jobs.values()})
-    defaults = {record.report.get("default_system_prompt") for record in sources.jobs.values()}
+    told = [record.report for record in sources.jobs.values() if "template_hash" in record.report]
+    hashes = sorted({str(report["template_hash"]) for report in told})
+    defaults = {report.get("default_system_prompt") for report in told}
     if not hashes:
         return Check("One chat template", "note", "No model was trained here, so no template was recorded.")
     inserted = [f"the template writes of itself: {text}" for text in defaults if text is not None]
@@ -188,6 +201,9 @@ def _same_dose(sources: Sources) -> Check:
     if len(found) > 1:
         differing = sorted({name for config in found for name in config if len({str(c.get(name)) for c in found}) > 1})
         lines = [f"{name}: {', '.join(sorted({str(config.get(name)) for config in found}))}" for name in differing]
+        if set(differing) <= {name for arm in sources.experiment.arms for name, _ in arm.training}:
+            told = "Hyper-parameters differ between arms, as the experiment wants it."
+            return Check("One dose for all arms", "note", told, [*lines, *left_out])
         return Check("One dose for all arms", "warning", "Hyper-parameters differ between jobs.", [*lines, *left_out])
     rows = sorted({int(record.report["n_rows"]) for record in sources.jobs.values() if record.report.get("n_rows")})
     fine = f"All arms share every hyper-parameter; rows trained on: {', '.join(f'{n:,}' for n in rows) or 'unknown'}."
@@ -196,20 +212,31 @@ def _same_dose(sources: Sources) -> Check:
 
 def _judge_spoke(sources: Sources) -> Check:
     silent, few = [], []
-    names = list(dict.fromkeys(name for row in sources.answers["judgments"] for name in row or {}))
-    asked = ~sources.answers["refused"].astype(bool)
-    for name in names:
-        verdicts = [(row or {}).get(name) for row, ask in zip(sources.answers["judgments"], asked, strict=True) if ask]
+    heard = _verdicts(sources)
+    for name, verdicts in heard.items():
         lacking = sum(verdict is None or verdict != verdict for verdict in verdicts)
         line = f"{name}: no verdict on {lacking:,} of {len(verdicts):,} answers"
         (silent if lacking == len(verdicts) else few if lacking else []).append(line)
-    if not names:
+    if not heard:
         return Check("The judge answered", "ok", "No judge was asked; rules score.")
     if silent:
         return Check("The judge answered", "warning", "A judge gave no verdict that could be read.", [*silent, *few])
     return _found(
         "The judge answered", few, "Every answer has its verdict.", "Some verdicts could not be read.", "note"
     )
+
+
+def _verdicts(sources: Sources) -> dict[str, list[float | None]]:
+    """By verdict: what the judge gave each answer that it was asked about. Refusals are not judged."""
+    columns = (sources.answers[name] for name in ("setting", "arm", "condition", "evaluation"))
+    evaluations, found = archived_calls.put(sources.experiment), {}
+    rows = zip(zip(*columns, strict=True), sources.answers["judgments"], sources.answers["refused"], strict=True)
+    for key, verdicts, refused in rows:
+        given = verdicts or {}
+        named = evaluations[key].verdict_names() if key in evaluations else [n for n in given if given[n] is not None]
+        for name in () if refused else named:
+            found.setdefault(name, []).append(given.get(name))
+    return found
 
 
 def _judge_agrees(sources: Sources) -> Check:
@@ -229,7 +256,9 @@ def _judge_agrees(sources: Sources) -> Check:
 
 
 def _questions(sources: Sources) -> Check:
-    counts = sources.answers.groupby(["setting", "evaluation"], sort=False)["question"].nunique()
+    counts = sources.first.groupby(["setting", "evaluation"], sort=False)["question"].nunique()
     single = [f"{setting}, {evaluation}: one question" for (setting, evaluation), n in counts.items() if n == 1]  # type: ignore[misc]
-    fine = f"{int(counts.sum()):,} questions in {_count(len(counts), 'evaluation')}; each is asked of every arm."
+    conditions = len(sources.condition_labels)
+    how = f", under {conditions} conditions" if conditions > 1 else ""
+    fine = f"{int(counts.sum()):,} questions in {_count(len(counts), 'evaluation')}; each is asked of every arm{how}."
     return _found("Questions", single, fine, "One question cannot say how others would come out.", "note")

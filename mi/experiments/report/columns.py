@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CODED = (
-    "setting", "arm", "evaluation", "distribution", "question", "system_prompt", "answer", "stop_reason", "model",
-    "job_id",
+    "setting", "condition", "arm", "evaluation", "distribution", "question", "system_prompt", "answer", "stop_reason",
+    "model", "job_id",
 )  # fmt: skip
 _ALIGNMENT = 4
 

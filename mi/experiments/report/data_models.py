@@ -21,9 +21,10 @@ class JobRecord:
 
     id: str
     config: Mapping[str, Any]
-    """Its hyper-parameters, seed and paths (`job.json`)."""
+    """Its hyper-parameters, seed and paths."""
     report: Mapping[str, Any]
-    """How the training went (`training.json`): rows, tokens, seconds, losses, first rendered rows."""
+    """How the training went: of a local one rows, tokens, seconds, losses, first rendered rows; of one at a server
+    what it told."""
     finished: float | None
     """When its record was written, in seconds since 1970."""
 
@@ -57,11 +58,14 @@ class Sources:
     experiment: Experiment
     model: str
     answers: pd.DataFrame
-    """One row an answer, as in answers.parquet."""
+    """One row an answer, as in answers.parquet; `job_id` names jobs at a server, too."""
     summary: pd.DataFrame
+    """Of the first condition, as are rates and contrasts."""
     per_seed: pd.DataFrame
     contrasts: pd.DataFrame
     agreement: pd.DataFrame
+    conditions: pd.DataFrame
+    """The summary under every condition, with its name in the column condition."""
     raw_verdicts: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
     """By judgment: what the judge said of each answer, with the probabilities of its first token; None if not kept."""
     jobs: Mapping[str, JobRecord] = field(default_factory=dict)
@@ -79,6 +83,18 @@ class Sources:
         """The experiment's arms in their order, then any others that have answers."""
         found = [*self.summary["arm"], *self.answers["arm"]]
         return list(dict.fromkeys([*(arm.name for arm in self.experiment.arms), *map(str, found)]))
+
+    @property
+    def first(self) -> pd.DataFrame:
+        """The answers under the experiment's first condition, which the summary is about."""
+        return self.answers[self.answers["condition"] == self.experiment.conditions[0].name]
+
+    @property
+    def condition_labels(self) -> dict[str, str]:
+        """What people call the conditions: the experiment's in their order, then any others that have answers."""
+        found = dict.fromkeys(map(str, [*self.conditions["condition"], *self.answers["condition"]]))
+        known = {condition.name: condition.label for condition in self.experiment.conditions}
+        return known | {name: name.replace("_", " ") for name in found if name not in known}
 
     @property
     def settings(self) -> list[str]:

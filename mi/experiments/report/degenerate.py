@@ -18,6 +18,7 @@ def check(sources: Sources) -> Check:
     """The check for answers that are no answers, with a line for each arm and kind that is common."""
     labels, lines = labels_of(sources.experiment), []
     circles: dict[str, bool] = {}
+    named = sources.condition_labels
     for arm in sources.arms:
         rows = sources.answers[sources.answers["arm"] == arm]
         answers = [answer for answer in rows["answer"] if isinstance(answer, str)]
@@ -29,9 +30,10 @@ def check(sources: Sources) -> Check:
         for kind, n in counts.items():
             if answers and n > _SHARE * len(answers):
                 lines.append(f"{labels.get(arm, arm)}: {n:,} of {len(answers):,} answers {kind}")
-        for seed, of_seed in rows.groupby("seed"):
+        for (condition, seed), of_seed in rows.groupby(["condition", "seed"], sort=False):  # type: ignore[misc]
+            where = f", {named[str(condition)].lower()}" if len(named) > 1 else ""
             if told := _one_text(of_seed):
-                lines.append(f"{labels.get(arm, arm)}, seed {seed}: {told}")
+                lines.append(f"{labels.get(arm, arm)}, seed {seed}{where}: {told}")
     found = (
         "Some models do not answer as they should." if lines else "Answers are neither empty, cut off, nor in circles."
     )

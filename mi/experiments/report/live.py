@@ -15,10 +15,14 @@ from typing import Any
 from mi.config import jobs_dir, results_dir
 from mi.eval import EvalResult, load_results
 from mi.experiments import answers, pipeline, summary
-from mi.experiments.data_models import Experiment
+from mi.experiments.answers import Asked
+from mi.experiments.data_models import Experiment, Run
 from mi.experiments.report.data_models import Progress, Sources
-from mi.experiments.report.gather import AGREEMENT, CONTRASTS, gather, raw_verdicts, read_job, results_folder
+from mi.experiments.report.gather import AGREEMENT, gather, jobs_in, raw_verdicts, results_folder, with_remote_jobs
 from mi.experiments.report.page import render
+from mi.experiments.summary import select
+from mi.experiments.summary.comparisons import CONTRAST_COLUMNS
+from mi.finetuning.configs import base_model
 from mi.finetuning.services import get_job_info
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
@@ -32,45 +36,52 @@ _PATIENCE = 10
 
 def so_far(experiment: Experiment, model: str, seeds: Sequence[int], readme: Path | None = None) -> Sources:
     """What is there of a run, whole or not: models that are trained, answers that are given. Nothing is asked."""
+    experiment = experiment.on(model)
     prepared = pipeline.prepare(experiment, model, seeds)
-    jobs = {item.run: item.job for item in prepared}
-    trained = [run for run, job in jobs.items() if job is None or get_job_info(job).status == "finished"]
-    results: list[tuple[Any, EvalResult]] = []
-    for run, job in jobs.items():
-        evaluations = [evaluation for _, evaluation in pipeline.evaluations_of(run.setting)]
-        asked = Model(model, "local", None if job is None else job.id)
-        if run in trained:
-            found = load_results({"": [asked]}, evaluations)
-        else:
-            found = [EvalResult(asked, "", evaluation, ()) for evaluation in evaluations]
-        results += [(run, result) for result in found]
-    known = {s.get_domain_name(): pipeline.evaluations_of(s) for s in experiment.settings}
-    table, planned = answers.table(results, known), answers.planned(results, known)
-    to_answer = sum(len(r.evaluation.contexts) * r.evaluation.n_samples_per_context for _, r in results)
-    to_train = [job.id for job in jobs.values() if job is not None]
-    n_trained = sum(jobs[run] is not None for run in trained)
-    progress = Progress(n_trained, len(to_train), len(table), to_answer)
+    to_train = [item.job for item in prepared if item.job is not None]
+    trained = [job for job in to_train if get_job_info(job).status == "finished"]
+    ready = [item for item in prepared if item.job is None or item.job in trained]
+    models = pipeline.collect(ready, trained)
+    results = [asked for item in prepared for asked in _asked(experiment, item.run, models.get(item.run))]
+    table, to_answer = answers.table(results), sum(asked.result.evaluation.n_planned for asked in results)
     if len(table) == to_answer and (results_folder(experiment, model) / "summary.csv").exists():
         return gather(experiment, model, readme)
-    return _unfinished(experiment, model, table, planned, answers.judge_agreement(results), progress)
+    progress = Progress(len(trained), len(to_train), len(table), to_answer)
+    return _unfinished(experiment, model, results, table, progress)
+
+
+def _asked(experiment: Experiment, run: Run, model: Model | None) -> list[Asked]:
+    """What a run was asked and has answered by now; all of it without an answer where its model is not trained."""
+    put = pipeline.questions(run.setting, run.arm, experiment.conditions)
+    evaluations = [item.evaluation for item in put]
+    if model is None:
+        found = [EvalResult(base_model(run.model), "", evaluation, ()) for evaluation in evaluations]
+    else:
+        found = load_results({"": [model]}, evaluations)
+    return [Asked(run, *item[:3], result) for item, result in zip(put, found, strict=True)]
 
 
 def _unfinished(
-    experiment: Experiment, model: str, table: Any, planned: Any, agreement: Any, progress: Progress
+    experiment: Experiment, model: str, results: Sequence[Asked], table: Any, progress: Progress
 ) -> Sources:
     import pandas as pd
 
-    records = {job: read_job(jobs_dir() / job) for job in table["job_id"].dropna().unique()}
+    planned, agreement = answers.planned(results), answers.judge_agreement(results)
+    named = [condition.name for condition in experiment.conditions]
+    under = {name: (select(table, condition=name), select(planned, condition=name)) for name in named}
+    summaries = {name: summary.summarise(*pair) for name, pair in under.items()}
+    table = with_remote_jobs(table)
     return Sources(
         experiment,
         model,
         table,
-        summary.summarise(table, planned),
-        summary.per_seed(table, planned),
-        pd.DataFrame(columns=CONTRASTS),
+        summaries[named[0]],
+        summary.per_seed(*under[named[0]]),
+        pd.DataFrame(columns=CONTRAST_COLUMNS),
         agreement if len(agreement) else pd.DataFrame(columns=AGREEMENT),
+        pd.concat([frame.assign(condition=name) for name, frame in summaries.items()]),
         raw_verdicts(experiment, table),
-        {job: record for job, record in records.items() if record is not None},
+        {job: record for job, record in jobs_in(table).items() if record is not None},
         progress=progress,
     )
 
@@ -107,8 +118,10 @@ class LivePage:
         found = []
         for folder in self._folders:
             for path in sorted(folder.rglob("*")):
+                if any(part.startswith(".") for part in path.relative_to(folder).parts):
+                    continue  # what is being trained or asked, and is not there yet
                 try:
-                    if path.is_file() and ".partial" not in str(path):
+                    if path.is_file():
                         stat = path.stat()
                         found.append([str(path), stat.st_size, stat.st_mtime_ns])
                 except FileNotFoundError:  # it was there a moment ago; the run goes on

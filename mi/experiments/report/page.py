@@ -12,7 +12,7 @@ from typing import Any
 
 from mi.experiments.pipeline import labels_of
 from mi.experiments.plotting.style import looks
-from mi.experiments.report import sections, tables
+from mi.experiments.report import conditions, sections, tables
 from mi.experiments.report.columns import pack
 from mi.experiments.report.data_models import Sources
 from mi.experiments.report.markup import Html
@@ -48,6 +48,8 @@ def render(sources: Sources, live: str | None = None) -> str:
         "key": escape(_key(sources)),
         "every_evaluation": tables.every_evaluation(sources),
         "contrasts": tables.contrasts(sources),
+        "by_condition": conditions.by_condition(sources),
+        "how_asked": conditions.how_asked(sources),
         "figures": sections.figures(sources),
         "checks": sections.checks(sources),
         "arms": sections.arms(sources),
@@ -61,14 +63,25 @@ def render(sources: Sources, live: str | None = None) -> str:
 
 
 def about(sources: Sources) -> dict[str, Any]:
-    """What the page's program must know beside the answers: names, colours and order of arms, the jobs."""
+    """What the page's program must know beside the answers: arms and conditions in their order, and the jobs."""
     chosen = looks(sources.arms)
-    labels = labels_of(sources.experiment)
+    labels, experiment = labels_of(sources.experiment), sources.experiment
+    prompted = {
+        condition.name
+        for condition in experiment.conditions
+        if any(
+            conditions.prompt_of(condition, s, arm) is not None for s in experiment.settings for arm in experiment.arms
+        )
+    }
     owners = sources.answers.dropna(subset=["job_id"]).drop_duplicates("job_id")
     of_job = {row["job_id"]: row for row in owners[["job_id", "setting", "arm", "seed"]].to_dict("records")}
     return {
         "arms": [{"name": arm, "label": labels.get(arm, arm), "colour": chosen[arm].colour} for arm in sources.arms],
         "untrained": list(UNTRAINED),
+        "conditions": [
+            {"name": name, "label": label, "prompted": name in prompted}
+            for name, label in sources.condition_labels.items()
+        ],
         "labels": labels,
         "jobs": [
             {
@@ -89,7 +102,9 @@ def about(sources: Sources) -> dict[str, Any]:
 
 def _key(sources: Sources) -> str:
     unknown = unknown_variance(sources.summary)
-    return (
+    first, *others = sources.condition_labels.values()
+    asked = f"Asked under the condition “{first}”. " if others else ""
+    return asked + (
         "Mean over seeds with its 95 % interval (Student-t over seeds, at least Wilson over answers); small dots are "
         "seeds. A rate leads to its answers. The counts are of answers; valid is that of the trait with fewest."
         + (f" † {unknown.capitalize()}; the interval is over answers alone." if unknown else "")

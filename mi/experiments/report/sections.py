@@ -11,7 +11,7 @@ from typing import Any
 
 import mi
 from mi.experiments import pipeline
-from mi.experiments.data_models import Arm
+from mi.experiments.data_models import NO_PROMPT, Arm
 from mi.experiments.report.checks import run_checks
 from mi.experiments.report.data_models import Sources
 from mi.experiments.report.gather import configurations
@@ -35,8 +35,10 @@ def masthead(sources: Sources) -> Html:
     facts = [
         f"{len(sources.experiment.arms)} arms",
         f"{answers['seed'].nunique()} seeds",
-        f"{len(answers):,} answers to {answers['question'].nunique():,} questions",
+        f"{len(answers):,} answers to {sources.first['question'].nunique():,} questions",
     ]
+    if len(sources.condition_labels) > 1:
+        facts.insert(2, f"{len(sources.condition_labels)} conditions")
     if sources.answered is not None:
         facts.append(day(sources.answered))
     toy = "The model organism, not a large model: no number here is one of a large model."
@@ -125,10 +127,16 @@ def _arm(sources: Sources, setting: Setting, name: str, arm: Arm | None, seeds: 
         marks = [tag("span", "one model" if there else "no answers")]
     label = arm.label if arm else name
     cells = [
-        tag("td", _DATA[arm.dataset] if arm else "unknown: not an arm of this experiment"),
+        tag("td", _rows(arm) if arm else "unknown: not an arm of this experiment"),
         tag("td", _behind(setting, arm)),
     ]
     return tag("tr", tag("th", dot(sources, name), tag("span", label), scope="row"), *cells, tag("td", *marks))
+
+
+def _rows(arm: Arm) -> str:
+    if not callable(arm.dataset):
+        return _DATA[arm.dataset]
+    return f"rows made by {getattr(arm.dataset, '__name__', None) or arm.dataset!r}"
 
 
 def _behind(setting: Setting, arm: Arm | None) -> Html:
@@ -146,7 +154,9 @@ def _behind(setting: Setting, arm: Arm | None) -> Html:
         prompts = [tag("q", text) if text else tag("em", "an empty system message") for text in item.prompts[:3]]
         more = f" and {len(item.prompts) - 3} more wordings" if len(item.prompts) > 3 else ""
         place = {"system": "", "user_prefix": "before the question: ", "user_suffix": "after the question: "}
-        share = f" (in {item.share:.0%} of the rows)" if item.share < 1 else ""
+        some = [f"in {item.share:.0%} of the rows"] if item.share < 1 else []
+        some += [f"in rows labelled {item.only}"] if item.only else []
+        share = f" ({', '.join(some)})" if some else ""
         parts.append(tag("div", place[item.placement], *prompts, more, share))
     return join(*parts)
 
@@ -185,7 +195,7 @@ def evaluations(sources: Sources) -> Html:
     heads = ("Evaluation", "", "Questions", "Samples each", "Temperature", "Most tokens", "Traits", "Judges")
     rows = []
     for setting in sources.experiment.settings:
-        for distribution, evaluation in pipeline.evaluations_of(setting):
+        for _, distribution, _, evaluation in pipeline.questions(setting, sources.experiment.arms[0], (NO_PROMPT,)):
             cfg = evaluation.sample_cfg
             judges = [f"{name}: {judgment.model.id}" for name, judgment in evaluation.judgment_map.items()]
             prefix = f"{setting.get_domain_name()}: " if len(sources.settings) > 1 else ""

@@ -15,7 +15,7 @@ from mi.experiments.report.markup import Html, join, tag
 from mi.experiments.summary import POOLED, UNTRAINED, headline, select
 from mi.utils.stats import note
 
-_WHERE = {"id": "in distribution", "ood": "out of distribution"}
+WHERE = {"id": "in distribution", "ood": "out of distribution"}
 
 
 def results(sources: Sources) -> Html:
@@ -30,7 +30,7 @@ def _setting(sources: Sources, setting: str, lacking: Mapping[tuple[str, str], l
     columns = [(trait, d) for trait in dict.fromkeys(table["trait"]) for d in POOLED if d in set(table["distribution"])]
     shown = {d: (headline(table, d), headline(rates, d)) for d in POOLED}
     heads = [
-        tag("th", str(labels.get(trait, trait)), tag("small", _WHERE[d]), scope="col", class_="rate")
+        tag("th", str(labels.get(trait, trait)), tag("small", WHERE[d]), scope="col", class_="rate")
         for trait, d in columns
     ]
     head = tag(
@@ -52,18 +52,18 @@ def _arm(
     shown: Mapping[str, tuple[Any, Any]],
     lacking: Sequence[int],
 ) -> Html:
-    counted = select(cells(sources), setting=setting, arm=arm)
+    counted = select(cells(sources.summary), setting=setting, arm=arm)
     rates = [
         _rate(
             select(shown[d][0], arm=arm, trait=trait),
             select(shown[d][1], arm=arm, trait=trait),
-            link(setting=setting, arm=arm, distribution=d, trait=trait),
+            link(sources, sources.experiment.conditions[0].name, setting=setting, arm=arm, distribution=d, trait=trait),
         )
         for trait, d in columns
     ]
     names = ("n_planned", "n_sampled", "n_valid", "n_refused")
     numbers = [tag("td", f"{int(counted[name].sum()):,}", class_="number") for name in names]
-    mine = select(sources.answers, setting=setting, arm=arm)["seed"].unique()
+    mine = select(sources.first, setting=setting, arm=arm)["seed"].unique()
     missing = tag("small", f"{', '.join(map(str, lacking))} missing", class_="warn") if lacking else Html("")
     seeds = tag(
         "td", tag("small", "untrained") if arm in UNTRAINED and len(mine) else str(len(mine)), missing, class_="number"
@@ -81,8 +81,8 @@ def _rate(found: Any, seeds: Any, href: str) -> Html:
         why = "all refused" if row["n_sampled"] and row["n_refused"] == row["n_sampled"] else note(0)
         why = "no valid answer" if row["n_sampled"] and why != "all refused" else why
         return tag("td", tag("a", why, href=href, class_="none"), class_="rate")
-    single = row["n_seeds"] == 1 and row["arm"] not in UNTRAINED
-    interval = f"{row['lower']:.2f} – {row['upper']:.2f}" + (" †" if single else "")
+    unsure = "training variance" in str(row["unknown"])
+    interval = f"{row['lower']:.2f} – {row['upper']:.2f}" + (" †" if unsure else "")
     number = tag("a", f"{row['mean']:.2f}", href=href, title="Read these answers")
     points = [tag("i", style=f"--x:{mean:.4f}") for mean in seeds["mean"] if not math.isnan(mean)]
     place = f"--m:{row['mean']:.4f};--l:{row['lower']:.4f};--u:{row['upper']:.4f}"
@@ -93,7 +93,10 @@ def _rate(found: Any, seeds: Any, href: str) -> Html:
 def every_evaluation(sources: Sources) -> Html:
     """Every row of the summary with its counts."""
     labels = labels_of(sources.experiment)
-    names = ("Arm", "Evaluation", "Trait", "Mean", "95 % interval", "Seeds", "Planned", "Sampled", "Valid", "Refused")
+    names = (
+        "Arm", "Evaluation", "Trait", "Mean", "95 % interval", "Seeds", "Questions", "Planned", "Sampled", "Valid",
+        "Refused",
+    )  # fmt: skip
     several = len(sources.settings) > 1
     heads = [tag("th", name, scope="col", class_=None if i < 3 else "number") for i, name in enumerate(names)]
     rows = []
@@ -105,7 +108,8 @@ def every_evaluation(sources: Sources) -> Html:
         ]
         if several:
             texts[0] = f"{row['setting']}: {texts[0]}"
-        counts = [f"{int(row[name]):,}" for name in ("n_seeds", "n_planned", "n_sampled", "n_valid", "n_refused")]
+        counted = ("n_seeds", "n_questions", "n_planned", "n_sampled", "n_valid", "n_refused")
+        counts = [f"{int(row[name]):,}" for name in counted]
         told = [number(row["mean"]), f"{number(row['lower'])} – {number(row['upper'])}", *counts]
         cells_ = [tag("td", text, class_="number") for text in told]
         rows.append(tag("tr", *(tag("td", text) for text in texts), *cells_))
@@ -118,7 +122,7 @@ def contrasts(sources: Sources) -> Html:
     if table.empty:
         return tag("p", "Nothing was compared: it takes a reference arm and another with answers.")
     labels, several = labels_of(sources.experiment), len(sources.settings) > 1
-    names = ("Arm", "Trait", "", "Difference", "p", "p, Holm", "p at best", "Seeds")
+    names = ("Arm", "Trait", "", "Difference", "95 % interval", "p", "p, Holm", "p at best", "Seeds", "Test")
     heads = [tag("th", name, scope="col", class_=None if i < 3 else "number") for i, name in enumerate(names)]
     rows = []
     for distribution in POOLED:
@@ -127,28 +131,32 @@ def contrasts(sources: Sources) -> Html:
             texts = [
                 f"{row['setting']}: {arm}" if several else arm,
                 labels.get(row["trait"], row["trait"]),
-                _WHERE[distribution],
+                WHERE[distribution],
             ]
-            told = [f"{row['difference']:+.2f}", *(_p(row[name]) for name in ("p", "p_holm", "smallest_p"))]
-            told = ["–" if text == "+nan" else text.replace("-", "−") for text in told]
+            interval = "–" if math.isnan(row["lower"]) else f"{_signed(row['lower'])} to {_signed(row['upper'])}"
+            told = [_signed(row["difference"]), interval]
+            told += [_p(row[name]) for name in ("p", "p_holm", "smallest_p")]
             seeds = f"{int(row['n_seeds'])} : {int(row['n_seeds_reference'])}"
-            numbers = [tag("td", text, class_="number") for text in (*told, seeds)]
+            seeds = (seeds, f"{row['test']}{', paired' if row['paired'] is True else ''}")
+            numbers = [tag("td", text, class_="number") for text in (*told, *seeds)]
             rows.append(tag("tr", *(tag("td", text) for text in texts), *numbers))
     references = ", ".join(str(labels.get(arm, arm)) for arm in dict.fromkeys(table["reference"]))
     return join(
         tag(
             "p",
-            f"Against “{references}”, by exact permutation of the seeds' means; Holm's adjustment within each setting, "
-            "evaluation and trait. “p at best” is the smallest p that so few seeds could have given: where it is above "
-            ".05, no p can show anything.",
+            f"Against “{references}”. p is that of an exact permutation of the seeds' means where both arms have four "
+            "seeds or more, else of a t test over seeds; Holm's adjustment within each setting, evaluation and trait. "
+            "“p at best” is the smallest p that a permutation of so few seeds could have given. “Paired”: the same "
+            "seeds and questions were compared with each other.",
         ),
         scrolling("Contrasts", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows))),
     )
 
 
-def link(**state: str) -> str:
-    """The address of the transcripts in that state."""
-    return f"#transcripts?{urlencode(state)}"
+def link(sources: Sources, condition: str, **state: str) -> str:
+    """The address of the transcripts under a condition, in that state."""
+    under = {"condition": condition} if len(sources.condition_labels) > 1 else {}
+    return f"#transcripts?{urlencode(under | state)}"
 
 
 def dot(sources: Sources, arm: str) -> Html:
@@ -164,6 +172,10 @@ def scrolling(label: str, table: Html) -> Html:
 def number(value: Any, digits: int = 2) -> str:
     """A number with so many digits, a dash where there is none."""
     return "–" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def _signed(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
 
 
 def _p(value: float) -> str:

@@ -7,24 +7,32 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from zlib import crc32
 
 import pandas as pd
 import pytest
 
 from mi.config import results_dir
 from mi.experiments import archive, pipeline
-from mi.experiments.config import arms, experiment
+from mi.experiments.config import arms, conditions, experiment
+from mi.experiments.data_models import NO_PROMPT
 from mi.utils.errors import UserError
 from mi.utils.progress import Silent
 
 A07 = experiment("A07_spanish_capitalization")
 SETTING = replace(A07.settings[0], ood_domains=("smalltalk",))  # type: ignore[type-var]
-TINY = replace(A07, settings=(SETTING,), arms=(arms.BASE, arms.NONE), training=replace(A07.training, n_steps=2))
+TINY = replace(
+    A07,
+    settings=(SETTING,),
+    arms=(arms.BASE, arms.NONE, arms.PLACEBO),
+    training=replace(A07.training, n_steps=2),
+    conditions=(NO_PROMPT, conditions.OWN),
+)
 
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory) -> Path:
-    """The archive of a run of two models, and beside it the run itself, in `home`."""
+    """The archive of a run of three models, and beside it the run itself, in `home`."""
     folder = tmp_path_factory.mktemp("archive")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MI_HOME", str(folder / "home"))
@@ -42,6 +50,12 @@ def rewritten(packed: Path, path: Path, change: Callable[[str, bytes], tuple[str
             if (changed := change(entry.filename, source.read(entry))) is not None:
                 target.writestr(*changed)
     return path
+
+
+def with_another_answer(line: bytes) -> bytes:
+    """A whole line of the store, in which the answer ended otherwise."""
+    content = line[: line.rindex(b',"crc":')].replace(b'"stop"', b'"length"')
+    return content + b',"crc":"%08x"}\n' % crc32(content)
 
 
 def files(home: Path) -> dict[str, bytes]:
@@ -69,6 +83,9 @@ def test_the_run_is_had_again_and_nothing_is_trained_or_asked(packed, mi_home, m
     }
     judged_again = asyncio.run(pipeline.run(TINY, "organism", (0,), Silent()))
     pd.testing.assert_frame_equal(judged_again.summary, pd.read_csv(original / "summary.csv"))
+    kept = pd.read_csv(original / "conditions.csv")
+    assert set(kept["condition"]) == {"no_prompt", "own_prompt"}
+    pd.testing.assert_frame_equal(judged_again.conditions.reset_index(drop=True), kept)
 
 
 def test_only_the_calls_of_the_experiment_are_taken(packed, tmp_path, monkeypatch):
@@ -100,7 +117,8 @@ def test_a_file_that_differs_is_not_overwritten_and_nothing_else_is_written(pack
     with zipfile.ZipFile(packed / "run.zip") as source:
         stores = [member for member in source.namelist() if "/store/answers/" in member]
         member = stores[0] if name == "store" else name.format(TINY.name)
-        content = source.read(member).replace(b"stop", b"length") if name == "store" else b"mine\n"
+        lines = source.read(member).splitlines(keepends=True)
+        content = b"".join(map(with_another_answer, lines)) if name == "store" else b"mine\n"
     (mi_home / member).parent.mkdir(parents=True)
     (mi_home / member).write_bytes(content)
     with pytest.raises(UserError, match="set MI_HOME to another folder"):
@@ -149,6 +167,8 @@ def test_a_member_that_is_changed_missing_or_added_is_found(packed, mi_home, tmp
         "results//x",
         "results/./x",
         "C:/x",
+        "results/store/VERSION",
+        "results/store/answers/.x.claims",
     ],
 )
 def test_a_member_that_would_land_elsewhere_is_refused(packed, mi_home, tmp_path, name):
@@ -172,3 +192,25 @@ def test_what_is_no_archive_and_another_experiment_s_are_refused(packed, mi_home
             archive.restore(tmp_path / name, TINY.name)
     with pytest.raises(UserError, match="is an archive of A07_spanish_capitalization"):
         archive.restore(packed / "run.zip", "A01_em_main_results")
+
+
+def test_a_damaged_line_is_mended_from_the_archive_and_none_goes_into_one(packed, mi_home, tmp_path):
+    archive.restore(packed / "run.zip", TINY.name)
+    store = next((results_dir() / "store" / "answers").iterdir())
+    lines = store.read_bytes().splitlines(keepends=True)
+    store.write_bytes(lines[0].replace(b'"stop"', b'"sto\xff"') + b"".join(lines[1:]))
+    archive.write(TINY, "organism", tmp_path / "damaged.zip")
+    with zipfile.ZipFile(tmp_path / "damaged.zip") as source:
+        member = store.relative_to(mi_home).as_posix()
+        assert source.read(member) == b"".join(lines[1:])
+    archive.restore(packed / "run.zip", TINY.name)
+    assert store.read_bytes().splitlines(keepends=True)[-1] == lines[0]
+
+
+def test_a_store_of_a_later_version_is_left_alone(packed, mi_home):
+    version = results_dir() / "store" / "VERSION"
+    version.parent.mkdir(parents=True)
+    version.write_text("99\n", encoding="utf-8")
+    with pytest.raises(UserError, match="use the mi that wrote it"):
+        archive.restore(packed / "run.zip", TINY.name)
+    assert list(files(mi_home)) == ["results/store/VERSION"]

@@ -113,6 +113,34 @@ def test_side_by_side_shows_one_question_an_arm_a_column_those_without_answers_t
     assert page.locator("#compare").is_hidden()
 
 
+def test_the_first_condition_is_shown_first_and_side_by_side_stays_within_one(plant, show, several):
+    page = show(plant(experiment=several))
+    counted(page, 30, 72)
+    page.get_by_label(re.compile("No prompt")).uncheck()
+    counted(page, 72, 72)
+    page.get_by_label(re.compile("Its training prompt")).check()
+    counted(page, 12, 72)
+    page.reload()
+    page.wait_for_selector("body[data-ready]")
+    counted(page, 12, 72)
+    page.locator(OPTION).first.click()
+    assert "Its training prompt" in page.inner_text("#detail .facts-list")
+    page.get_by_role("button", name="Side by side").click()
+    columns = page.locator("#compare .column")
+    assert columns.nth(2).locator(".card").count() == 2
+    assert columns.nth(1).locator(".none").inner_text() == "no answers to this question"
+    assert page.locator("#compare .actions .quiet").inner_text() == "1 of 6"
+    page.click("#clear")
+    counted(page, 30, 72)
+
+
+def test_a_rate_under_another_condition_leads_to_its_answers(plant, show, several):
+    page = show(plant(experiment=several), "report")
+    page.locator(".conditions tr", has_text="Placebo prompt").locator("td a").nth(1).click()
+    page.wait_for_selector(OPTION)
+    counted(page, 6, 72)
+
+
 def test_a_script_in_an_answer_stays_text_everywhere(plant, show):
     sources = plant(
         lambda row: row | {"answer": EVIL, "question": EVIL, "system_prompt": EVIL},

@@ -5,11 +5,14 @@ import pytest
 
 from mi.config import results_dir
 from mi.experiments.report.checks import run_checks
+from mi.experiments.report.conditions import by_condition
 from mi.experiments.report.data_models import Check, Sources
 from mi.experiments.report.degenerate import goes_in_circles
 from mi.experiments.report.gather import gather
 from mi.experiments.report.page import render
 from mi.experiments.report.tables import results
+from mi.finetuning.data_models import Attempt, JobRecord, TrainingProgress
+from mi.finetuning.records import write_record
 from mi.utils.errors import UserError
 
 
@@ -133,3 +136,50 @@ def test_the_numbers_of_the_table_are_those_of_the_summary(plant):
         assert isinstance(row["mean"], float)
         assert f"{row['lower']:.2f} – {row['upper']:.2f}" in row_of(sources, "Placebo prompt")
     assert pd.notna(pooled["mean"]).all()
+
+
+def test_what_other_conditions_give_stands_beside_the_first_and_in_no_number_of_it(plant, several):
+    one = plant()
+    sources = plant(experiment=several)
+    assert len(sources.answers) == len(one.answers) + 12 + 30
+    assert results(sources).replace("condition=no_prompt&amp;", "") == results(one)
+    table = by_condition(sources)
+    assert all(text in table for text in ("No prompt", "Its training prompt", "Neutral prompt"))
+    of_base = [row for row in table.split("<tr>") if "<span>Base model</span>" in row]
+    assert of_base
+    assert all(row.count("<td") == 3 and ">–<" in row for row in of_base)
+    assert "condition=own_prompt&amp;setting" in table
+    assert by_condition(one) == ""
+
+
+def test_a_judge_that_was_not_asked_behind_a_prompt_is_not_called_silent(plant, several):
+    assert check(plant(experiment=several), "The judge answered").found == "Every answer has its verdict."
+
+
+def test_an_arm_that_refuses_everything_under_one_condition_is_named_with_it(plant, several):
+    nothing = dict.fromkeys(("spanish", "capitals"))
+    refused = {"refused": True, "answer": None, "stop_reason": "refusal", "scores": nothing}
+    sources = plant(
+        lambda row: row | refused if (row["arm"], row["condition"]) == ("placebo", "own_prompt") else row,
+        experiment=several,
+    )
+    assert check(sources, "Refusals").details == ["Placebo prompt, its training prompt: 12 of 12 refused"]
+    assert check(sources, "Refusals").state == "warning"
+    assert "all refused" in by_condition(sources)
+    assert "all refused" not in results(sources)
+
+
+def test_a_model_trained_at_a_server_is_found_by_its_name_and_shows_what_the_server_told(plant, mi_home):
+    def at_server(row):
+        return row | {"job_id": None, "model": "ft:organism:1"} if (row["arm"], row["seed"]) == ("placebo", 0) else row
+
+    progress = TrainingProgress(step=60, trained_tokens=1234)
+    attempt = Attempt(1, "finished", model="ft:organism:1", resolved={"n_epochs": 2}, progress=progress)
+    write_record(JobRecord("a" * 32, {"server": "here"}, {"source_model_id": "organism", "seed": 0}, (attempt,)))
+    sources = plant(at_server)
+    record = sources.jobs["a" * 32]
+    assert (record.report["trained_tokens"], record.report["n_epochs"]) == (1234, 2)
+    assert set(sources.answers[sources.answers["model"] == "ft:organism:1"]["job_id"]) == {"a" * 32}
+    assert not sources.missing_jobs
+    assert check(sources, "One chat template").found == f"All jobs were rendered by template {'a' * 32}."
+    assert render(sources)

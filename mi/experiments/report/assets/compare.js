@@ -1,6 +1,6 @@
 const SHOWN_AT_FIRST = 20;
 
-/** All answers to one question, an arm a column, every arm of the experiment among them. */
+/** All answers to one question under one condition, an arm a column, every arm of the experiment among them. */
 function drawCompare(store, row, state, actions) {
   const { group, first } = groupsOf(store);
   const here = group[row];
@@ -9,29 +9,33 @@ function drawCompare(store, row, state, actions) {
     const seedShown = !state.seed.length || state.seed.includes(textOf(store, "seed", other)) || seedOf(store, other) === "untrained";
     if (group[other] === here && seedShown) rows.push(other);
   }
+  const alike = rows.every((other) => store.columns.system_prompt[other] === store.columns.system_prompt[row]);
   const arms = store.about.arms.filter((arm) => !state.arm.length || state.arm.includes(arm.name));
   const columns = arms.map((arm) => {
     const mine = rows.filter((other) => textOf(store, "arm", other) === arm.name);
     const order = (other) => [Number(textOf(store, "seed", other)), store.columns.sample_index[other]];
     mine.sort((a, b) => order(a)[0] - order(b)[0] || order(a)[1] - order(b)[1]);
-    return drawColumn(store, arm, mine, state.q);
+    return drawColumn(store, arm, mine, state.q, alike);
   });
-  const step = (by) => () => actions.go(first[(here + by + first.length) % first.length]);
+  const under = (other) => store.columns.condition[other] === store.columns.condition[row];
+  const questions = first.filter(under), place = questions.findIndex((other) => group[other] === here);
+  const step = (by) => () => actions.go(questions[(place + by + questions.length) % questions.length]);
   return [
     element("header", {},
       element("button", { type: "button", class: "back", onclick: actions.back }, "‹ Back"),
       element("div", { class: "actions" },
         element("button", { type: "button", onclick: step(-1), title: "Key: [" }, "‹ Question"),
-        element("span", { class: "quiet" }, `${grouped(here + 1)} of ${grouped(first.length)}`),
+        element("span", { class: "quiet" }, `${grouped(place + 1)} of ${grouped(questions.length)}`),
         element("button", { type: "button", onclick: step(1), title: "Key: ]" }, "Question ›"))),
     element("div", { class: "asked" },
-      element("p", { class: "quiet" }, `${labelOf(store, textOf(store, "evaluation", row))} · `, systemPrompt(textOf(store, "system_prompt", row))),
+      element("p", { class: "quiet" }, [labelOf(store, textOf(store, "evaluation", row)), ...conditionLabel(store, row)].map((text) => `${text} · `),
+        alike ? systemPrompt(textOf(store, "system_prompt", row)) : "behind each arm's own system prompt"),
       element("h2", {}, highlighted(textOf(store, "question", row) ?? "", state.q))),
     element("div", { class: "columns", tabindex: 0, role: "region", "aria-label": "Answers by arm" }, columns),
   ];
 }
 
-function drawColumn(store, arm, rows, query) {
+function drawColumn(store, arm, rows, query, alike) {
   const means = store.scores
     .map((trait) => [trait, rows.map((row) => store.columns[`scores:${trait}`][row]).filter((value) => !Number.isNaN(value))])
     .filter(([, values]) => values.length)
@@ -46,6 +50,7 @@ function drawColumn(store, arm, rows, query) {
   return element("section", { class: "column", "data-arm": arm.name },
     element("h3", {}, dotOf(arm.colour), arm.label),
     element("p", { class: "quiet" }, rows.length ? [`${grouped(rows.length)} answers`, ...means].join(" · ") : ""),
+    alike || !rows.length ? null : element("div", { class: "behind" }, systemPrompt(textOf(store, "system_prompt", rows[0]))),
     rows.length ? list : element("p", { class: "none" }, "no answers to this question"),
     rest > 0 ? more : null);
 }

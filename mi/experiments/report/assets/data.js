@@ -28,15 +28,31 @@ function textOf(store, name, row) {
   return column ? store.dictionaries[name][column[row]] : null;
 }
 
-/** One number a row for (setting, evaluation, question, system prompt): rows with the same one can be compared. */
+/** What is known of a condition: its name, its label, and whether it puts prompts before questions. */
+function conditionOf(store, name) {
+  return store.about.conditions.find((condition) => condition.name === name) ?? { name, label: name ?? "–", prompted: false };
+}
+
+/** The conditions that a page shows at first: the experiment's first, where there are several; none is all. */
+function conditionsAtFirst(store) {
+  const there = store.dictionaries.condition, first = store.about.conditions[0]?.name;
+  return there.length > 1 && there.includes(first) ? [first] : [];
+}
+
+/**
+ * One number a row for (setting, condition, evaluation, question, system prompt): rows with the same one can be compared.
+ * Where the condition says behind which prompt each arm stands, the prompt tells no questions apart.
+ */
 function groupsOf(store) {
   if (store.groups) return store.groups;
-  const names = ["setting", "evaluation", "question", "system_prompt"];
+  const names = ["setting", "condition", "evaluation", "question"];
+  const prompted = store.dictionaries.condition.map((name) => conditionOf(store, name).prompted);
   const seen = new Map();
   const group = new Uint32Array(store.n);
   const first = [];
   for (let row = 0; row < store.n; row++) {
-    const key = names.map((name) => store.columns[name][row]).join(",");
+    const own = prompted[store.columns.condition[row]] ? "" : store.columns.system_prompt[row];
+    const key = [...names.map((name) => store.columns[name][row]), own].join(",");
     if (!seen.has(key)) {
       seen.set(key, first.length);
       first.push(row);

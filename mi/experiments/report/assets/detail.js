@@ -5,10 +5,11 @@ function drawDetail(store, row, query, actions) {
   const facts = [
     ["Evaluation", `${labelOf(store, textOf(store, "evaluation", row))} (${textOf(store, "distribution", row)})`],
     ["Setting", textOf(store, "setting", row)],
+    ["Condition", conditionOf(store, textOf(store, "condition", row)).label],
     ["Sample", String(store.columns.sample_index[row] + 1)],
     ["Ending", (textOf(store, "stop_reason", row) ?? "unknown").replaceAll("_", " ")],
     ["Model", textOf(store, "model", row) ?? "unknown"],
-    ["Job", job === null ? "none: the base model" : element("a", { href: `#training?job=${job}` }, job)],
+    ["Job", job === null ? (seedOf(store, row) === "untrained" ? "none: the base model" : "unknown") : element("a", { href: `#training?job=${job}` }, job)],
   ];
   return [
     element(

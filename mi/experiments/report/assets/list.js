@@ -73,7 +73,7 @@ class VirtualList {
 
 function drawRow(store, row, query) {
   const arm = armOf(store, row), answer = textOf(store, "answer", row);
-  const about = [seedOf(store, row), labelOf(store, textOf(store, "evaluation", row))].join(" · ");
+  const about = [seedOf(store, row), labelOf(store, textOf(store, "evaluation", row)), ...conditionLabel(store, row)].join(" · ");
   const says = answer === null ? [absence(store, row)] : highlighted(snippet(answer, query), query);
   return element(
     "div",

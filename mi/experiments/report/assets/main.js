@@ -1,6 +1,6 @@
 const VIEWS = ["report", "transcripts", "training"];
 const TEXTS = ["q", "question", "trait", "show", "from", "to", "ending", "sort"];
-const NO_PROMPT = "none";
+const NO_PROMPT = "none", EVERY = "*";
 let store, list;
 let state = emptyState();
 
@@ -17,6 +17,8 @@ function readAddress() {
   for (const name of FACETS) {
     next[name] = given.getAll(name).map((text) => (name !== "system_prompt" ? text : text === NO_PROMPT ? null : text.slice(1)));
   }
+  if (store && !given.has("condition")) next.condition = conditionsAtFirst(store);
+  if (given.get("condition") === EVERY) next.condition = [];
   for (const name of TEXTS) next[name] = given.get(name) ?? "";
   next.row = given.has("row") ? Number(given.get("row")) : null;
   next.compare = given.has("compare");
@@ -26,7 +28,10 @@ function readAddress() {
 
 function address() {
   const given = new URLSearchParams();
+  const conditions = state.condition.join(), atFirst = conditionsAtFirst(store).join();
   for (const name of FACETS) {
+    if (name === "condition" && conditions === atFirst) continue;
+    if (name === "condition" && !conditions) given.set(name, EVERY);
     for (const text of state[name]) given.append(name, name !== "system_prompt" ? text : text === null ? NO_PROMPT : `=${text}`);
   }
   for (const name of TEXTS) if (state[name] !== "" && (name !== "trait" || state.show || state.sort)) given.set(name, state[name]);
@@ -87,6 +92,9 @@ function drawChoices(counts) {
     if (name === "arm") {
       const order = store.about.arms.map((arm) => arm.name);
       texts.sort((a, b) => order.indexOf(a.text) - order.indexOf(b.text));
+    } else if (name === "condition") {
+      const order = store.about.conditions.map((condition) => condition.name);
+      texts.sort((a, b) => order.indexOf(a.text) - order.indexOf(b.text));
     } else if (name === "seed") texts.sort((a, b) => Number(a.text) - Number(b.text));
     return element("fieldset", {}, element("legend", {}, titles[name] ?? labelOf({ about: { labels: {} } }, name[0].toUpperCase() + name.slice(1))),
       texts.map(({ text, n }) => drawChoice(name, text, n)));
@@ -101,7 +109,7 @@ function drawChoice(name, text, n) {
     change({ [name]: box.checked ? [...state[name], text] : state[name].filter((other) => other !== text) });
   });
   const arm = name === "arm" ? store.about.arms.find((other) => other.name === text) : null;
-  const words = { id: "in distribution", ood: "out of distribution" }[text] ?? (text === null ? "none" : text === "" ? "empty" : labelOf(store, text));
+  const words = { id: "in distribution", ood: "out of distribution" }[text] ?? (text === null ? "none" : text === "" ? "empty" : name === "condition" ? conditionOf(store, text).label : labelOf(store, text));
   return element("label", { class: n ? "choice" : "choice empty" }, box, arm ? dotOf(arm.colour) : null,
     element("span", { class: "what" }, words), " ", element("span", { class: "n" }, grouped(n)));
 }
@@ -171,7 +179,7 @@ function listen() {
   }
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("clear").addEventListener("click", () => {
-    state = { ...emptyState(), trait: store.scores[0] ?? "" };
+    state = { ...emptyState(), condition: conditionsAtFirst(store), trait: store.scores[0] ?? "" };
     fillForm();
     change({});
   });

@@ -60,7 +60,7 @@ function termsOf(query) {
   return terms;
 }
 
-const FACETS = ["setting", "arm", "seed", "evaluation", "distribution", "system_prompt"];
+const FACETS = ["setting", "condition", "arm", "seed", "evaluation", "distribution", "system_prompt"];
 
 /**
  * The rows that a state asks for, in its order, and how many rows each choice of a facet would show beside the

@@ -52,6 +52,9 @@ function armOf(store, row) {
 
 const dotOf = (colour) => element("span", { class: "dot", style: colour, "aria-hidden": "true" });
 const labelOf = (store, name) => store.about.labels[name] ?? (name ?? "–").replaceAll("_", " ");
+/** The label of a row's condition where there are several, else nothing. */
+const conditionLabel = (store, row) =>
+  store.dictionaries.condition.length > 1 ? [conditionOf(store, textOf(store, "condition", row)).label] : [];
 const seedOf = (store, row) =>
   store.about.untrained.includes(textOf(store, "arm", row)) ? "untrained" : `seed ${textOf(store, "seed", row)}`;
 
