@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -245,7 +246,8 @@ def _judge_agrees(sources: Sources) -> Check:
     if not rows:
         return Check("Judge and exact scorer", "ok", "There is no trait that both a judge and a rule have scored.")
     worst = min(row["agreement"] for row in rows)
-    found = f"They agree on {worst:.0%} of answers or more, trait by trait."
+    least = "every answer" if worst == 1 else f"{math.floor(1000 * worst) / 10:g} % of answers or more"
+    found = f"They agree on {least}, trait by trait."
     doubt = f" Below {_AGREES:.0%} the judge is doubtful; the table rests on the exact scores."
     return Check(
         "Judge and exact scorer",

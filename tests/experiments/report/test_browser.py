@@ -128,7 +128,7 @@ def test_the_first_condition_is_shown_first_and_side_by_side_stays_within_one(pl
     page.get_by_role("button", name="Side by side").click()
     columns = page.locator("#compare .column")
     assert columns.nth(2).locator(".card").count() == 2
-    assert columns.nth(1).locator(".none").inner_text() == "no answers to this question"
+    assert columns.nth(1).locator(".none").inner_text() == "not asked under this condition"
     assert page.locator("#compare .actions .quiet").inner_text() == "1 of 6"
     page.click("#clear")
     counted(page, 30, 72)

@@ -9,15 +9,19 @@ function drawCompare(store, row, state, actions) {
     const seedShown = !state.seed.length || state.seed.includes(textOf(store, "seed", other)) || seedOf(store, other) === "untrained";
     if (group[other] === here && seedShown) rows.push(other);
   }
+  const condition = store.columns.condition[row], armsAsked = new Set();
+  for (let other = 0; other < store.n; other++) {
+    if (store.columns.condition[other] === condition) armsAsked.add(textOf(store, "arm", other));
+  }
   const alike = rows.every((other) => store.columns.system_prompt[other] === store.columns.system_prompt[row]);
   const arms = store.about.arms.filter((arm) => !state.arm.length || state.arm.includes(arm.name));
   const columns = arms.map((arm) => {
     const mine = rows.filter((other) => textOf(store, "arm", other) === arm.name);
     const order = (other) => [Number(textOf(store, "seed", other)), store.columns.sample_index[other]];
     mine.sort((a, b) => order(a)[0] - order(b)[0] || order(a)[1] - order(b)[1]);
-    return drawColumn(store, arm, mine, state.q, alike);
+    return drawColumn(store, arm, mine, state.q, { alike, asked: armsAsked.has(arm.name) });
   });
-  const under = (other) => store.columns.condition[other] === store.columns.condition[row];
+  const under = (other) => store.columns.condition[other] === condition;
   const questions = first.filter(under), place = questions.findIndex((other) => group[other] === here);
   const step = (by) => () => actions.go(questions[(place + by + questions.length) % questions.length]);
   return [
@@ -35,7 +39,7 @@ function drawCompare(store, row, state, actions) {
   ];
 }
 
-function drawColumn(store, arm, rows, query, alike) {
+function drawColumn(store, arm, rows, query, { alike, asked }) {
   const means = store.scores
     .map((trait) => [trait, rows.map((row) => store.columns[`scores:${trait}`][row]).filter((value) => !Number.isNaN(value))])
     .filter(([, values]) => values.length)
@@ -47,11 +51,11 @@ function drawColumn(store, arm, rows, query, alike) {
     list.append(...rows.slice(SHOWN_AT_FIRST).map((row) => drawCard(store, row, query)));
     more.remove();
   });
-  return element("section", { class: "column", "data-arm": arm.name },
+  return element("section", { class: asked ? "column" : "column bare", "data-arm": arm.name },
     element("h3", {}, dotOf(arm.colour), arm.label),
     element("p", { class: "quiet" }, rows.length ? [`${grouped(rows.length)} answers`, ...means].join(" · ") : ""),
     alike || !rows.length ? null : element("div", { class: "behind" }, systemPrompt(textOf(store, "system_prompt", rows[0]))),
-    rows.length ? list : element("p", { class: "none" }, "no answers to this question"),
+    rows.length ? list : element("p", { class: "none" }, asked ? "no answers to this question" : "not asked under this condition"),
     rest > 0 ? more : null);
 }
 
