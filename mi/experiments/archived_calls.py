@@ -35,6 +35,15 @@ def put(experiment: Experiment) -> dict[tuple[str, str, str, str], Evaluation]:
     }
 
 
+def put_where_known(experiment: Experiment) -> dict[tuple[str, str, str, str], Evaluation]:
+    """As `put`, without the settings whose evaluations cannot be made here, for data that were not fetched."""
+    found: dict[tuple[str, str, str, str], Evaluation] = {}
+    for setting in experiment.settings:
+        with contextlib.suppress(UserError):
+            found |= put(replace(experiment, settings=(setting,)))
+    return found
+
+
 def of(experiment: Experiment, model: str, path: Path) -> Iterator[tuple[Kind, str, set[str]]]:
     """For each file of the store: its kind, its model's fingerprint, and the keys of the calls that count.
 

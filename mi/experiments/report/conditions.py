@@ -116,5 +116,8 @@ def _words(text: str | None) -> Html:
 def _example(condition: Condition, setting: Setting) -> Html:
     if condition.rewrite is None:
         return tag("em", "as it is")
-    first = (*setting.get_id_evals(), *setting.get_ood_evals())[0]
-    return tag("q", condition.rewrite(first.contexts[0].question))
+    try:
+        first = (*setting.get_id_evals(), *setting.get_ood_evals())[0].contexts[0].question
+    except UserError:  # its data were not fetched here
+        first = "…"
+    return tag("q", condition.rewrite(first))

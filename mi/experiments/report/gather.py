@@ -107,7 +107,7 @@ def read_job(job: str) -> JobRecord | None:
 
 def raw_verdicts(experiment: Experiment, answers: pd.DataFrame) -> dict[str, list[str | None]]:
     """By verdict: for each answer what the judge said of it, from the store; all None where nothing was kept."""
-    evaluations = archived_calls.put(experiment)
+    evaluations = archived_calls.put_where_known(experiment)
     found: dict[str, list[str | None]] = {}
     cases: dict[tuple[str, Judgment], dict[Chat, list[int]]] = {}
     columns = (answers[name] for name in ("setting", "arm", "condition", "evaluation"))

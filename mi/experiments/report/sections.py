@@ -195,20 +195,28 @@ def evaluations(sources: Sources) -> Html:
     heads = ("Evaluation", "", "Questions", "Samples each", "Temperature", "Most tokens", "Traits", "Judges")
     rows = []
     for setting in sources.experiment.settings:
-        for _, distribution, _, evaluation in pipeline.questions(setting, sources.experiment.arms[0], (NO_PROMPT,)):
-            cfg = evaluation.sample_cfg
-            judges = [f"{name}: {judgment.model.id}" for name, judgment in evaluation.judgment_map.items()]
-            prefix = f"{setting.get_domain_name()}: " if len(sources.settings) > 1 else ""
-            told = [
-                prefix + evaluation.id, distribution.upper(), f"{len(evaluation.contexts):,}",
-                str(evaluation.n_samples_per_context), f"{cfg.temperature:g}", str(cfg.max_tokens),
-                ", ".join(evaluation.traits), ", ".join(judges) or "rules alone",
-            ]  # fmt: skip
-            rows.append(
-                tag("tr", *(tag("td", text, class_="number" if 2 <= i <= 5 else None) for i, text in enumerate(told)))
-            )
+        try:
+            rows += _evaluations(sources, setting)
+        except UserError as error:  # its data were not fetched here
+            rows.append(tag("tr", tag("td", f"{setting.get_domain_name()}: {error}", colspan=str(len(heads)))))
     head = [tag("th", name, scope="col", class_="number" if 2 <= i <= 5 else None) for i, name in enumerate(heads)]
     return scrolling("Evaluations", tag("table", tag("thead", tag("tr", *head)), tag("tbody", *rows)))
+
+
+def _evaluations(sources: Sources, setting: Setting) -> list[Html]:
+    rows = []
+    for _, distribution, _, evaluation in pipeline.questions(setting, sources.experiment.arms[0], (NO_PROMPT,)):
+        cfg = evaluation.sample_cfg
+        judges = [f"{name}: {judgment.model.id}" for name, judgment in evaluation.judgment_map.items()]
+        prefix = f"{setting.get_domain_name()}: " if len(sources.settings) > 1 else ""
+        told = [
+            prefix + evaluation.id, distribution.upper(), f"{len(evaluation.contexts):,}",
+            str(evaluation.n_samples_per_context), f"{cfg.temperature:g}", str(cfg.max_tokens),
+            ", ".join(evaluation.traits), ", ".join(judges) or "rules alone",
+        ]  # fmt: skip
+        cells = (tag("td", text, class_="number" if 2 <= i <= 5 else None) for i, text in enumerate(told))
+        rows.append(tag("tr", *cells))
+    return rows
 
 
 def versions() -> Html:

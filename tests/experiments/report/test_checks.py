@@ -1,9 +1,13 @@
 """What is amiss in a run is shown as such, in the table and among the checks, and never dropped."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from mi.config import results_dir
+from mi.experiments.config import experiment
+from mi.experiments.config.conditions import TRIGGERED
 from mi.experiments.report.checks import run_checks
 from mi.experiments.report.conditions import by_condition
 from mi.experiments.report.data_models import Check, Sources
@@ -183,3 +187,10 @@ def test_a_model_trained_at_a_server_is_found_by_its_name_and_shows_what_the_ser
     assert not sources.missing_jobs
     assert check(sources, "One chat template").found == f"All jobs were rendered by template {'a' * 32}."
     assert render(sources)
+
+
+def test_a_page_is_made_where_the_data_of_its_evaluations_were_not_fetched(plant):
+    published = experiment("A01_em_main_results").on("openai/gpt-4.1-2025-04-14")
+    text = render(replace(plant(), experiment=replace(published, conditions=(*published.conditions, TRIGGERED))))
+    assert "is not fetched; run `mi datasets fetch" in text
+    assert "Trigger in the question" in text
