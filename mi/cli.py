@@ -15,6 +15,8 @@ from mi.cli_evaluations import evaluations
 from mi.cli_inspect import inspect
 from mi.cli_jobs import register as register_jobs
 from mi.cli_power import power
+from mi.cli_report import app as reports
+from mi.cli_report import run_from
 from mi.cli_results import results
 from mi.cli_serve import serve
 from mi.cli_settings import settings
@@ -37,6 +39,7 @@ app.add_typer(inspect, name="inspect")
 app.command()(serve)
 register_jobs(app)
 app.command()(power)
+app.add_typer(reports)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
@@ -63,11 +66,15 @@ def run(
     seeds: SeedsOption = None,
     arms: ArmNames = None,
     max_cost: MaxCost = None,
+    archive: Annotated[Path | None, typer.Option("--from", help="A file of mi archive: nothing is run.")] = None,
 ) -> None:
     """Run an experiment: train what is not trained, ask what was not asked, then print the table and draw the figures.
 
     The same command goes on where an interrupted one was.
     """
+    if archive is not None:
+        run_from(archive, experiment)
+        return
     from mi.experiments import pipeline
 
     _carry_out(pipeline.run, (experiment, model, seeds, arms, max_cost))

@@ -205,7 +205,7 @@ class Shelf:
     def _opened(self) -> int:
         if self._file is None:
             make_folder(self.path.parent)
-            _write_version()
+            write_version()
             self._reserve.make()
             self._file = open_unmoved(self.path)
             try:
@@ -244,7 +244,8 @@ def exclusively(kind: Kind, fingerprint: str) -> Iterator[None]:
         os.close(file)
 
 
-def _write_version() -> None:
+def write_version() -> None:
+    """Say beside the store of which version it is, before a line of this version is added to it."""
     path = store_dir() / "VERSION"
     if not path.exists() or path.read_text(encoding="utf-8").strip() != str(VERSION):
         check_version()
