@@ -56,7 +56,7 @@ def _of_file(path: Path, wanted: str | None) -> Evaluation:
         raise UserError(
             f"{path}: holds {', '.join(e.id for e in evaluations)}; name one, as {path}:{evaluations[0].id}."
         )
-    return evaluations[0] if wanted is None else _one(str(path), evaluations, wanted)
+    return next(iter(evaluations)) if wanted is None else _one(str(path), evaluations, wanted)
 
 
 def _one(where: str, evaluations: tuple[Evaluation, ...], wanted: str) -> Evaluation:
