@@ -49,14 +49,14 @@ def _of_setting(name: str) -> tuple[Evaluation, ...]:
 def _of_file(path: Path, wanted: str | None) -> Evaluation:
     module = load_file(path, "evaluation")
     found = {id(value): value for value in vars(module).values() if isinstance(value, Evaluation)}
-    evaluations = list(found.values())
+    evaluations: tuple[Evaluation, ...] = tuple(found.values())
     if not evaluations:
         raise UserError(f"{path}: holds no evaluation; assign one to a name, for instance mine = Evaluation(…).")
     if wanted is None and len(evaluations) > 1:
         raise UserError(
             f"{path}: holds {', '.join(e.id for e in evaluations)}; name one, as {path}:{evaluations[0].id}."
         )
-    return evaluations[0] if wanted is None else _one(str(path), tuple(evaluations), wanted)
+    return next(iter(evaluations)) if wanted is None else _one(str(path), evaluations, wanted)
 
 
 def _one(where: str, evaluations: tuple[Evaluation, ...], wanted: str) -> Evaluation:
