@@ -18,6 +18,7 @@ from mi.finetuning.configs import base_model
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.services import get_finetuned_model, get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
+from mi.llm.services import check_there
 from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder
@@ -59,6 +60,7 @@ async def run(
     `max_cost` limits what asking may cost, in US dollars. Raises UserError where it would be exceeded, and before
     anything is trained where arms that are compared differ in more than their prompts.
     """
+    check_there(base_model(model))  # a slip in its name is told before anything else is
     experiment = experiment.on(model)  # real rows for a large model, rows of the grammar for the organism
     folder = make_folder(results_dir() / experiment.name / slug(model))
     runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file

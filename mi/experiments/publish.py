@@ -53,7 +53,7 @@ def _block(experiment: Experiment, model: str, outcome: Outcome) -> list[str]:
 
     labels = labels_of(experiment)
     made = f"Base model: {model}; mi {mi.__version__}; {date.today().isoformat()}."
-    told = "Mean over seeds with a 95 % interval (Student-t over seeds, at least Wilson over answers)."
+    told = "Mean over seeds with a 95 % interval (Student-t over seeds in Wilson’s form, at least Wilson over answers)."
     first = experiment.conditions[0]
     how = [] if first.name == NO_PROMPT.name else [f"Condition: {first.label.lower()}."]
     lines = [made, told, *how, "", *_rates(outcome.summary, labels)]

@@ -72,6 +72,14 @@ def at_once(model: Model) -> int:
     return CHUNK
 
 
+def check_there(model: Model) -> None:
+    """Raise UserError for a local model that is not there and that the hub does not know; nothing is fetched."""
+    if model.type != "openai":
+        from mi.external.local_driver import models
+
+        models.check_there(model.id)
+
+
 def fingerprint(model: Model) -> str:
     """The identity of a model, 32 hexadecimal digits: of a local one its content, of a remote one its endpoint and id.
 

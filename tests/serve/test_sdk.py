@@ -8,6 +8,7 @@ from typing import Any
 import openai
 import pytest
 
+from mi.experiments.config.training import ORGANISM_LORA
 from mi.external.local_driver.models import locate
 from mi.external.local_driver.sampling import sample
 from mi.llm.data_models import Model, SampleCfg, SampleRequest, chat
@@ -80,7 +81,11 @@ def test_what_auto_becomes_is_told(server, rows):
     assert done.status == "succeeded"
     assert done.hyperparameters.n_epochs == 2  # two steps of sixteen rows begin the second pass over twenty
     assert done.hyperparameters.batch_size == 16 and done.hyperparameters.learning_rate_multiplier == 1
-    assert done.resolved["n_steps"] == 2 and done.resolved["learning_rate"] == 6e-3 and done.seed is not None
+    assert (
+        done.resolved["n_steps"] == 2
+        and done.resolved["learning_rate"] == ORGANISM_LORA.learning_rate
+        and done.seed is not None
+    )
 
 
 def test_a_row_too_long_for_the_model_fails_the_job_and_names_the_line(server, rows):

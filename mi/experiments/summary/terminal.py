@@ -58,7 +58,7 @@ def format_table(summary: pd.DataFrame, labels: Mapping[str, str] | None = None,
 def _caption(summary: pd.DataFrame) -> str:
     unknown = unknown_variance(summary)
     return (
-        "Mean over seeds [95 % interval: Student-t over seeds, at least Wilson over answers]; "
+        "Mean over seeds [95 % interval: Student-t over seeds in Wilson’s form, at least Wilson over answers]; "
         "ID in, OOD out of distribution; answers: valid of planned."
         + (f" † {unknown}, interval over answers alone." if unknown else "")
     )

@@ -145,9 +145,39 @@ def _folder(model_id: str) -> Path:
         return path
     if model_id == ORGANISM:
         raise UserError("The organism's weights are missing from this installation; run `mi organism pretrain`.")
-    if path.exists() or not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model_id) or model_id.startswith("."):
+    if not _may_be_on_hub(model_id):
         raise UserError(f"{model_id}: no such model; give 'organism', a folder with weights, or an id on the hub.")
     return _snapshot(model_id)
+
+
+def check_there(model_id: str) -> None:
+    """Raise UserError for a name that is no model: no folder here, and no id that the hub or its cache knows.
+
+    The hub is asked whether there is such a model; nothing is fetched.
+    """
+    if model_id == ORGANISM or Path(locate(model_id)).expanduser().is_dir() or not _may_be_on_hub(model_id):
+        _folder(model_id)
+        return
+    from huggingface_hub import model_info, try_to_load_from_cache
+
+    if isinstance(try_to_load_from_cache(model_id, "config.json"), str):
+        return
+    try:
+        model_info(model_id, timeout=10)
+    except Exception as error:
+        raise _not_on_hub(model_id, error) from error
+
+
+def _may_be_on_hub(model_id: str) -> bool:
+    no_path = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model_id) and not model_id.startswith(".")
+    return bool(no_path) and not Path(locate(model_id)).expanduser().exists()
+
+
+def _not_on_hub(model_id: str, error: Exception) -> UserError:
+    return UserError(
+        f"{model_id}: no such model here, and it could not be had from the hub ({type(error).__name__}); "
+        "give 'organism', a folder with weights, or an id on the hub."
+    )
 
 
 @functools.lru_cache(maxsize=32)
@@ -162,10 +192,7 @@ def _snapshot(model_id: str) -> Path:
     try:
         return Path(snapshot_download(model_id, allow_patterns=patterns))
     except Exception as error:
-        raise UserError(
-            f"{model_id}: no such model here, and it could not be had from the hub ({type(error).__name__}); "
-            "give 'organism', a folder with weights, or an id on the hub."
-        ) from error
+        raise _not_on_hub(model_id, error) from error
 
 
 def _weight_files(folder: Path) -> list[Path]:
