@@ -138,9 +138,12 @@ def several() -> Experiment:
     return SEVERAL
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """Debian's Chromium without a window; tests that need it are left out where it is not installed."""
+    """Debian's Chromium without a window; tests that need it are left out where it is not installed.
+
+    While it is open, an event loop of Playwright's runs in this thread, so it is closed before other modules' tests.
+    """
     if not Path(CHROMIUM).exists():
         pytest.skip(f"there is no {CHROMIUM}; install it with: apt-get install chromium")
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run make install")
