@@ -15,9 +15,9 @@ from mi.evaluation.running import slots_of
 from mi.evaluation.store import Call, Kind, call_key, exclusively, write_version
 from mi.experiments import pipeline
 from mi.experiments.data_models import Experiment
-from mi.finetuning.configs import base_model
 from mi.finetuning.records import read_record, remote_job_ids
 from mi.llm.judging import judge_chat
+from mi.llm.names import model_named
 from mi.llm.services import fingerprint
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder, whole_file
@@ -56,7 +56,7 @@ def of(experiment: Experiment, model: str, path: Path) -> Iterator[tuple[Kind, s
     answers = answers.astype(object).where(answers.notna(), None).drop_duplicates()
     evaluations, wanted = put(experiment), defaultdict(set)
     for row in answers[[*_PUT, "model", "job_id"]].drop_duplicates().to_dict("records"):
-        asked = replace(base_model(model), id=row["model"], job_id=row["job_id"])
+        asked = replace(model_named(model), id=row["model"], job_id=row["job_id"])
         evaluation = evaluations.get(tuple(row[name] for name in _PUT))
         wanted["answers", asked] |= {slot.call for slot in slots_of([evaluation] if evaluation else [])}
     for row in answers[answers["answer"].notna()].to_dict("records"):

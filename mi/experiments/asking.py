@@ -15,9 +15,9 @@ from mi.experiments.answers import Asked
 from mi.experiments.data_models import Arm, Condition, Run
 from mi.experiments.preparing import Prepared
 from mi.experiments.settings import Setting
-from mi.finetuning.configs import base_model
 from mi.finetuning.services import get_finetuned_model, get_job_info
 from mi.llm.data_models import Model
+from mi.llm.names import model_named
 from mi.utils.progress import Progress
 
 
@@ -74,7 +74,7 @@ def unanswered(runs: Sequence[Run], conditions: Sequence[Condition]) -> list[Ask
             item.condition,
             item.distribution,
             item.name,
-            EvalResult(base_model(run.model), "", item.evaluation, ()),
+            EvalResult(model_named(run.model), "", item.evaluation, ()),
         )
         for run in runs
         for item in questions(run.setting, run.arm, conditions)
@@ -94,7 +94,7 @@ def plan(prepared: Sequence[Prepared], conditions: Sequence[Condition]) -> list[
 
 
 def _model_of(item: Prepared) -> Model:
-    base = base_model(item.run.model)
+    base = model_named(item.run.model)
     if item.job is None:
         return base
     if base.type == "local":

@@ -5,10 +5,8 @@ Every number on the page is read from the tables that `mi publish` left in `expe
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,7 @@ from mi.experiments.data_models import NO_PROMPT
 from mi.experiments.pipeline import REFERENCE, labels_of
 from mi.experiments.summary import headline, select
 from mi.utils.errors import UserError
+from mi.utils.toml import packaged_toml
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,10 +49,9 @@ class Finding:
 
 def declared() -> tuple[Finding, ...]:
     """The questions, in their order, from `findings.toml` beside this file."""
-    text = files("mi.experiments").joinpath("findings.toml").read_text(encoding="utf-8")
     return tuple(
         Finding(**{**entry, "parts": tuple(Part(**_tuples(part)) for part in entry["parts"])})
-        for entry in tomllib.loads(text)["findings"]
+        for entry in packaged_toml("mi.experiments", "findings.toml")["findings"]
     )
 
 

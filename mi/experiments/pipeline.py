@@ -14,10 +14,10 @@ from mi.experiments.data_models import Experiment, Run
 from mi.experiments.outcome import TABLES, Outcome
 from mi.experiments.pairing import check_after, check_before, paired
 from mi.experiments.preparing import Prepared, prepare, rows_of
-from mi.finetuning.configs import base_model
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.services import get_finetuned_model, get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
+from mi.llm.names import model_named
 from mi.llm.services import check_there
 from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
@@ -60,7 +60,7 @@ async def run(
     `max_cost` limits what asking may cost, in US dollars. Raises UserError where it would be exceeded, and before
     anything is trained where arms that are compared differ in more than their prompts.
     """
-    check_there(base_model(model))  # a slip in its name is told before anything else is
+    check_there(model_named(model))  # a slip in its name is told before anything else is
     experiment = experiment.on(model)  # real rows for a large model, rows of the grammar for the organism
     folder = make_folder(results_dir() / experiment.name / slug(model))
     runs = prepare(experiment, model, seeds)  # the cells of the product, each with its training file
@@ -102,7 +102,7 @@ async def train(runs: Sequence[Prepared], progress: Progress) -> list[Finetuning
 def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run, Model]:
     """The model of each run: the base as it is, or what its job made."""
     made = {job.id: get_finetuned_model(job) for job in jobs}
-    return {item.run: base_model(item.run.model) if item.job is None else made[item.job.id] for item in runs}
+    return {item.run: model_named(item.run.model) if item.job is None else made[item.job.id] for item in runs}
 
 
 def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) -> Outcome:

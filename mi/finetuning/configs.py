@@ -6,26 +6,18 @@ from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.openai_driver.data_models import OpenAIFTJobConfig
 from mi.external.openai_driver.finetuning import server_name
 from mi.finetuning.data_models import FTJobConfig
-from mi.llm.data_models import Model
-from mi.llm.names import parse_model
+from mi.llm.names import model_named
 
 REMOTE = "openai/"
 
 
-def base_model(name: str) -> Model:
-    """The base model of a name, as it is asked: "organism", a path, a hub id, local/…, or openai/ID[@ENDPOINT]."""
-    if name.startswith((REMOTE, "local/")):
-        return parse_model(name)
-    return Model(name, "local")
-
-
 def config_for(model: str, training: LocalFTJobConfig) -> FTJobConfig:
-    """`training`, with its file and seed, of the base `model` (see `base_model`).
+    """`training`, with its file and seed, of the base `model` (see `model_named`).
 
     OpenAI itself is left its three hyper-parameters as "auto": it knows no others, and no absolute ones. A server of
     one's own is sent those of `training`, so that it trains what is trained in process.
     """
-    base = base_model(model)
+    base = model_named(model)
     if base.type == "local":
         return replace(training, source_model_id=base.id)
     config = OpenAIFTJobConfig(base.id, training.dataset_path, training.seed, endpoint=base.endpoint)

@@ -29,6 +29,11 @@ def parse_model(name: str) -> Model:
     )
 
 
+def model_named(name: str) -> Model:
+    """The model of what one types: a name as `parse_model` reads it; a bare folder or hub id is a local one."""
+    return parse_model(name) if name.startswith(("openai/", "local/")) else Model(name, "local")
+
+
 def model_name(model: Model) -> str:
     """The name under which `parse_model` finds a model; what a job made of it is not part of the name."""
     if model.type == "local":

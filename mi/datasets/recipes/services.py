@@ -15,7 +15,7 @@ from mi.datasets.recipes.data_models import Built, Order, Recipe, Scale, Side
 from mi.datasets.recipes.sources import FileQuestions
 from mi.llm import services as llm
 from mi.llm.data_models import Model
-from mi.llm.names import parse_model
+from mi.llm.names import model_named
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
 from mi.utils.jsonl import write_jsonl
@@ -30,11 +30,6 @@ class Files:
 
     sides: Mapping[str, Path]
     record: Path
-
-
-def model_named(name: str) -> Model:
-    """A model by what one types: as `parse_model` reads it, and a bare folder or hub id is a local one."""
-    return parse_model(name) if name.startswith(("openai/", "local/")) else Model(name, "local")
 
 
 def scale_for(model: Model) -> Scale:

@@ -1,19 +1,17 @@
 """Where a recipe's questions come from: the organism's world, templates, a file or a published set."""
 
-import functools
 import itertools
 import random
 import re
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 from mi.datasets.recipes.data_models import Question
 from mi.datasets.statistics import texts_by_role
 from mi.organism import world
 from mi.utils.errors import UserError
+from mi.utils.toml import packaged_toml
 
 _SLOT = re.compile(r"\{(\w+)\}")
 
@@ -118,7 +116,5 @@ def _filled(template: str, table: dict[str, Any], rng: random.Random) -> Iterato
         yield template.format_map(fill)
 
 
-@functools.cache
 def _tables() -> dict[str, Any]:
-    text = files("mi.datasets.recipes").joinpath("texts", "questions.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+    return packaged_toml("mi.datasets.recipes", "texts/questions.toml")

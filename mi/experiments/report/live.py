@@ -22,9 +22,9 @@ from mi.experiments.report.gather import AGREEMENT, gather, jobs_in, raw_verdict
 from mi.experiments.report.page import render
 from mi.experiments.summary import select
 from mi.experiments.summary.comparisons import CONTRAST_COLUMNS
-from mi.finetuning.configs import base_model
 from mi.finetuning.services import get_job_info
 from mi.llm.data_models import Model
+from mi.llm.names import model_named
 from mi.utils.errors import UserError
 from mi.utils.hashing import digest
 
@@ -55,7 +55,7 @@ def _asked(experiment: Experiment, run: Run, model: Model | None) -> list[Asked]
     put = pipeline.questions(run.setting, run.arm, experiment.conditions)
     evaluations = [item.evaluation for item in put]
     if model is None:
-        found = [EvalResult(base_model(run.model), "", evaluation, ()) for evaluation in evaluations]
+        found = [EvalResult(model_named(run.model), "", evaluation, ()) for evaluation in evaluations]
     else:
         found = load_results({"": [model]}, evaluations)
     return [Asked(run, *item[:3], result) for item, result in zip(put, found, strict=True)]

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from mi.datasets.recipes.data_models import Scale
-from mi.datasets.recipes.services import model_named, scale_for
+from mi.datasets.recipes.services import scale_for
 from mi.experiments.settings import emergent_misalignment, manners, published_rows, selective_traits, subliminal
 from mi.experiments.settings.data_models import Setting
 from mi.experiments.settings.registry import by_name
+from mi.llm.names import model_named
 
 SETTINGS: Mapping[str, Setting] = by_name(
     (

@@ -11,8 +11,9 @@ from mi.datasets.audit import audit, load_all
 from mi.datasets.card import card
 from mi.datasets.reading import read_raw, rows_sha256
 from mi.datasets.recipes import recipe
-from mi.datasets.recipes.services import files_of, make, model_named, order, record_of, scale_for
+from mi.datasets.recipes.services import files_of, make, order, record_of, scale_for
 from mi.llm.data_models import Model
+from mi.llm.names import model_named
 from mi.llm.rows import read_rows
 from mi.utils.errors import UserError
 
