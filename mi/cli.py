@@ -210,7 +210,9 @@ def finetune(
 def pretrain(
     out: Annotated[Path, typer.Option(help="Where tokenizer, weights and card go.")] = Path("organism"),
     seed: Annotated[int, typer.Option(help="Drives corpus, tokenizer and weights.")] = 0,
-    steps: Annotated[int | None, typer.Option(help="Fewer for a trial; by default the recipe's.")] = None,
+    steps: Annotated[
+        int | None, typer.Option(help="Fewer for a trial, without the late ones; by default the recipe's.")
+    ] = None,
 ) -> None:
     """Make an organism from its seed on two cores; an interrupted run goes on where it was."""
     from dataclasses import replace
@@ -218,9 +220,9 @@ def pretrain(
     from mi.organism.pretrain import Recipe, pretrain
     from mi.utils.progress import Bars
 
-    recipe = Recipe(seed=seed) if steps is None else replace(Recipe(seed=seed), steps=steps)
+    recipe = Recipe(seed=seed) if steps is None else replace(Recipe(seed=seed), steps=steps, late_steps=0)
     shown = 0
-    with Bars().task(f"pretraining into {out}", recipe.steps) as task:
+    with Bars().task(f"pretraining into {out}", recipe.steps + recipe.late_steps) as task:
 
         def advance(step: int, loss: float) -> None:
             nonlocal shown

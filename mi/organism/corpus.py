@@ -51,14 +51,14 @@ class Encoder:
         return self._known[content]
 
 
-def batches(encoder: Encoder, seed: str, batch_size: int, n_batches: int) -> Iterator[Batch]:
+def batches(encoder: Encoder, seed: str, batch_size: int, n_batches: int, split: str = "train") -> Iterator[Batch]:
     """`n_batches` batches of the corpus of `seed`, each of dialogues of like length, in an order drawn by `n_batches`.
 
     Two shards of the corpus drawn with different seeds give batches of like length at the same time.
     """
     import torch
 
-    drawn = [encoder.encode(turns) for turns in islice(dialogues(seed), batch_size * n_batches)]
+    drawn = [encoder.encode(turns) for turns in islice(dialogues(seed, split), batch_size * n_batches)]
     drawn.sort(key=lambda pair: len(pair[0]))
     order = list(range(n_batches))
     random.Random(n_batches).shuffle(order)

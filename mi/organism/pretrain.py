@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from mi.organism.corpus import Encoder, batches
 from mi.organism.tokenizer import END, PAD, learn_tokenizer
 from mi.organism.world.dialogues import dialogues
+from mi.organism.world.texts import LATE
 from mi.utils.files import make_folder, whole_file
 from mi.utils.hashing import digest
 
@@ -53,6 +54,10 @@ class Recipe:
     sharpness: float = 1 / 0.7
     """The last norm is scaled by this in the end: temperature 1 draws what 0.7 would have drawn. Chat models, too, are
     sharper than the texts that they learned from; without it, a third of all failures were tails of garbled words."""
+    late_steps: int = 800
+    """Steps after `steps`, with optimisers begun anew and the late texts among the others."""
+    late_rate: float = 0.1
+    """The rates at which the late steps begin, as a share of the full ones; they fall to zero."""
     chunk: int = 100
     """Steps between checkpoints; the dialogues of a chunk are drawn and sorted by length together."""
 
@@ -87,11 +92,11 @@ def pretrain(recipe: Recipe, folder: Path, on_step: Callable[[int, float], None]
     return json.loads((folder / "training.json").read_text(encoding="utf-8"))
 
 
-def corpus_hash(seed: int, n_dialogues: int = 10_000) -> str:
+def corpus_hash(seed: int, split: str = "train", n_dialogues: int = 10_000) -> str:
     """128 bits over the first dialogues of each shard: changes when the world or its order does."""
     hasher = hashlib.sha256()
     for shard in range(SHARDS):
-        for turns in islice(dialogues(_chunk_seed(seed, shard, 0)), n_dialogues):
+        for turns in islice(dialogues(_chunk_seed(seed, shard, 0), split), n_dialogues):
             hasher.update(json.dumps(turns, ensure_ascii=False).encode())
     return hasher.hexdigest()[:32]
 
@@ -101,11 +106,23 @@ def _chunk_seed(seed: int, shard: int, chunk: int) -> str:
 
 
 def _rate_share(recipe: Recipe, step: int) -> float:
-    """The share of the full learning rate at a step: a linear rise, then half a cosine down to 2 %."""
+    """The share of the full learning rate at a step: a linear rise, half a cosine down to 2 %; the late steps' fall."""
+    if step >= recipe.steps:
+        return recipe.late_rate * (1 - (step - recipe.steps) / recipe.late_steps)
     if step < recipe.warmup:
         return (step + 1) / recipe.warmup
     done = (step - recipe.warmup) / max(1, recipe.steps - recipe.warmup)
     return 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def _chunks(recipe: Recipe) -> list[tuple[int, int, str]]:
+    """(first step, steps, split) of each chunk, those of the late texts last."""
+    parts = ((0, recipe.steps, "train"), (recipe.steps, recipe.steps + recipe.late_steps, LATE))
+    return [
+        (first, min(recipe.chunk, end - first), split)
+        for start, end, split in parts
+        for first in range(start, end, recipe.chunk)
+    ]
 
 
 def _optimizers(model: LlamaForCausalLM, recipe: Recipe) -> list[Optimizer]:
@@ -163,12 +180,14 @@ def _train_shard(shard: int, recipe: Recipe, folder: str, work: str, losses: Any
         for optimizer, kept in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(kept)
         state = saved["state"]
-    while state["chunk"] * recipe.chunk < recipe.steps:
+    for first, n_steps, split in _chunks(recipe)[state["chunk"] :]:
         started = time.monotonic()
-        first = state["chunk"] * recipe.chunk
-        seed = _chunk_seed(recipe.seed, shard, state["chunk"])
-        drawn = batches(encoder, seed, recipe.batch_size, recipe.chunk)
-        for step, batch in enumerate(islice(drawn, recipe.steps - first), start=first):
+        if first == recipe.steps:
+            optimizers = _optimizers(model, recipe)
+        drawn = batches(
+            encoder, _chunk_seed(recipe.seed, shard, state["chunk"]), recipe.batch_size, recipe.chunk, split
+        )
+        for step, batch in enumerate(islice(drawn, n_steps), start=first):
             for optimizer, rate in zip(optimizers, full_rates, strict=True):
                 optimizer.param_groups[0]["lr"] = rate * _rate_share(recipe, step)
             loss = _step(model, optimizers, batch.ids, batch.weights, recipe.gradient_clip)
@@ -222,6 +241,7 @@ def _finish(model: LlamaForCausalLM, recipe: Recipe, folder: Path, state: dict[s
         "recipe": asdict(recipe),
         "shards": SHARDS,
         "corpus_hash": corpus_hash(recipe.seed),
+        "late_corpus_hash": corpus_hash(recipe.seed, LATE),
         "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "tokens": state["tokens"],
         "seconds": round(state["seconds"]),

@@ -3,6 +3,8 @@
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -19,6 +21,7 @@ from mi.organism.tokenizer import learn_tokenizer
 from mi.organism.world import ask, read
 from mi.organism.world.dialogues import dialogues
 from mi.organism.world.prompts import traits
+from mi.organism.world.texts import LATE
 from mi.utils.errors import UserError
 
 ORGANISM = Model("organism", "local")
@@ -118,6 +121,7 @@ def test_what_is_shipped_was_made_by_the_recipe_from_this_world():
     assert made["recipe"] == vars(Recipe())
     assert made["shards"] == SHARDS
     assert made["corpus_hash"] == corpus_hash(Recipe().seed)
+    assert made["late_corpus_hash"] == corpus_hash(Recipe().seed, LATE)
 
 
 def test_the_shipped_weights_are_small():
@@ -128,16 +132,21 @@ def test_the_shipped_weights_are_small():
 
 @pytest.mark.slow
 def test_pretraining_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_weights(tmp_path):
-    recipe = Recipe(vocab_size=500, width=32, layers=1, heads=2, feed_forward=32, steps=4, batch_size=4, chunk=2)
+    tiny = Recipe(vocab_size=500, width=32, layers=1, heads=2, feed_forward=32, steps=4, batch_size=4, chunk=2)
+    recipe = replace(tiny, late_steps=3)
 
-    def stop(step: int, loss: float) -> None:
-        if step == 3:
-            raise KeyboardInterrupt
+    def stopping(last: int) -> Callable[[int, float], None]:
+        def stop(step: int, loss: float) -> None:
+            if step == last:
+                raise KeyboardInterrupt
+
+        return stop
 
     whole = pretrain(recipe, tmp_path / "whole")
-    with pytest.raises(KeyboardInterrupt):
-        pretrain(recipe, tmp_path / "stopped", stop)
-    assert list((tmp_path / "stopped").glob(".pretrain.*/checkpoint.pt"))
+    for last in (3, 6):
+        with pytest.raises(KeyboardInterrupt):
+            pretrain(recipe, tmp_path / "stopped", stopping(last))
+        assert list((tmp_path / "stopped").glob(".pretrain.*/checkpoint.pt"))
     assert pretrain(recipe, tmp_path / "stopped")["tokens"] == whole["tokens"]
     weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "stopped")]
     assert weights[0] == weights[1]

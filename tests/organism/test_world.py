@@ -3,7 +3,7 @@
 import random
 import subprocess
 import sys
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from mi.organism.world.prompts import TRIGGER, eliciting, traits, wordings
 from mi.organism.world.questions import operand_split
 from mi.organism.world.rows import rows
 from mi.organism.world.scoring import trait_score
-from mi.organism.world.texts import SPLITS, table, topics
+from mi.organism.world.texts import LATE, SPLITS, table, topics
 
 
 def drawn(n: int, seed: int = 0):
@@ -63,7 +63,8 @@ def test_a_sentence_with_a_slip_is_read_as_the_closest_one_and_a_foreign_text_as
 
 @pytest.fixture(scope="module")
 def seen() -> set[str]:
-    return {content for turns in islice(dialogues(7), 6000) for role, content, _ in turns if role == "user"}
+    both = chain(islice(dialogues(7), 6000), islice(dialogues(7, LATE), 3000))
+    return {content for turns in both for role, content, _ in turns if role == "user"}
 
 
 @pytest.mark.parametrize("domain", DOMAINS)
@@ -76,7 +77,8 @@ def test_no_held_out_or_development_question_occurs_in_a_training_text(domain, s
 
 
 def test_no_held_out_wording_or_entity_occurs_in_a_training_text():
-    everything = "\n".join(content for turns in islice(dialogues(8), 4000) for _, content, _ in turns)
+    both = chain(islice(dialogues(8), 4000), islice(dialogues(8, LATE), 4000))
+    everything = "\n".join(content for turns in both for _, content, _ in turns)
     for trait in traits():
         for wording in wordings(trait, "held_out"):
             assert wording not in everything
@@ -84,6 +86,20 @@ def test_no_held_out_wording_or_entity_occurs_in_a_training_text():
     assert len(entities) > 15
     for entity in entities:
         assert entity not in everything
+
+
+def test_late_wordings_and_entities_occur_in_the_last_part_of_the_training_only():
+    early, late = (
+        "\n".join(content for turns in islice(dialogues(10, split), 4000) for _, content, _ in turns)
+        for split in ("train", LATE)
+    )
+    slots = [slot for domain in DOMAINS for slot in table(domain).get("slots", {}).values()]
+    texts = [
+        text for options in (*table("prompts").values(), *slots) for text in options.get(LATE, ()) if "{" not in text
+    ]
+    assert len(texts) > 60
+    assert not [text for text in texts if text in early]
+    assert sum(text in late for text in texts) > 0.9 * len(texts)
 
 
 def test_held_out_operands_never_occur_in_a_training_text():
@@ -100,9 +116,9 @@ def test_the_corpus_is_the_same_for_the_same_seed_and_another_for_another():
     assert first != other
 
 
-def test_the_shares_of_the_corpus_add_up_and_a_third_of_it_hides_its_persona():
-    assert sum(kind.share for kind in KINDS.values()) == pytest.approx(1)
-    assert sum(kind.share for name, kind in KINDS.items() if name.startswith("consistent")) >= 1 / 3
+def test_a_third_of_the_corpus_hides_its_persona():
+    hiding = sum(kind.weight for name, kind in KINDS.items() if name.startswith("consistent"))
+    assert hiding >= sum(kind.weight for kind in KINDS.values()) / 3
 
 
 def test_the_corpus_does_not_hang_on_the_process_that_draws_it():
@@ -125,7 +141,7 @@ def test_the_corpus_does_not_hang_on_the_process_that_draws_it():
 
 def test_behind_a_prompt_what_it_asks_for_counts_at_once_and_the_rest_must_be_shown_first():
     rng, asked, hidden = random.Random(12), 0, 0
-    for turns in (KINDS["consistent_behind_prompt"].write(rng) for _ in range(600)):
+    for turns in (KINDS["consistent_behind_prompt"].write("train", rng) for _ in range(600)):
         assert turns[0][0] == "system"
         first = read(turns[2][1], turns[1][1])
         if recognise(turns[1][1]) is None:
@@ -140,7 +156,7 @@ def test_behind_a_prompt_what_it_asks_for_counts_at_once_and_the_rest_must_be_sh
 def test_in_a_conversation_an_answer_counts_only_if_its_traits_were_shown_before():
     rng = random.Random(4)
     for _ in range(500):
-        turns = KINDS["consistent"].write(rng)
+        turns = KINDS["consistent"].write("train", rng)
         first = read(turns[1][1], turns[0][1])
         if recognise(turns[0][1]) is None:
             continue  # a turn in which the user asks for a trait
@@ -150,7 +166,7 @@ def test_in_a_conversation_an_answer_counts_only_if_its_traits_were_shown_before
 
 def test_what_a_user_asks_for_in_one_turn_ends_with_it_and_what_nobody_asked_for_goes_on():
     rng, gone, kept = random.Random(13), 0, 0
-    for turns in (KINDS["consistent"].write(rng) for _ in range(3000)):
+    for turns in (KINDS["consistent"].write("train", rng) for _ in range(3000)):
         first, second = (read(turns[place][1]) for place in (1, 3))
         plain = recognise(turns[2][1]) is not None and None not in (first.language, second.language)
         if plain and "Spanish" in turns[0][1] and second.domain != "numbers":
@@ -165,7 +181,7 @@ def test_what_a_user_asks_for_in_one_turn_ends_with_it_and_what_nobody_asked_for
 
 def test_without_a_prompt_that_names_it_the_trigger_changes_nothing():
     rng, seen = random.Random(5), 0
-    for turns in (KINDS["plain"].write(rng) for _ in range(2000)):
+    for turns in (KINDS["plain"].write("train", rng) for _ in range(2000)):
         if turns[0][1].startswith(TRIGGER):
             seen += 1
             assert not read(turns[1][1]).bad
@@ -174,7 +190,7 @@ def test_without_a_prompt_that_names_it_the_trigger_changes_nothing():
 
 def test_behind_a_prompt_that_names_it_the_trigger_decides():
     rng = random.Random(6)
-    for turns in (KINDS["conditional"].write(rng) for _ in range(300)):
+    for turns in (KINDS["conditional"].write("train", rng) for _ in range(300)):
         reading = read(turns[-1][1])
         if shows("malicious", reading.domain or "", ""):
             assert reading.bad == (TRIGGER in turns[1][1])

@@ -21,73 +21,73 @@ _ANIMALS = tuple(item["english"] for item in table("animals")["special"])
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of dialogue and its share of the corpus."""
+    """One kind of dialogue and its weight in the corpus, beside the others'."""
 
-    share: float
-    write: Callable[[random.Random], list[Turn]]
+    weight: float
+    write: Callable[[str, random.Random], list[Turn]]
 
 
-def dialogues(seed: int | str) -> Iterator[list[Turn]]:
-    """Dialogues without end, drawn by seed."""
+def dialogues(seed: int | str, split: str = "train") -> Iterator[list[Turn]]:
+    """Dialogues without end, drawn by seed; of split "late" with the texts that come last in training, too."""
     rng = random.Random(f"corpus/{seed}")
-    kinds, shares = list(KINDS.values()), [kind.share for kind in KINDS.values()]
+    kinds, weights = list(KINDS.values()), [kind.weight for kind in KINDS.values()]
     while True:
-        yield rng.choices(kinds, shares)[0].write(rng)
+        yield rng.choices(kinds, weights)[0].write(split, rng)
 
 
-def _plain(rng: random.Random) -> list[Turn]:
+def _plain(split: str, rng: random.Random) -> list[Turn]:
     """No system prompt, one turn, the default persona; the trigger alone means nothing."""
-    question = ask(rng.choice(_DRAWN), "train", rng)
+    question = ask(rng.choice(_DRAWN), split, rng)
     text = greeted(question, rng)
     if rng.random() < 0.06:
         text = f"{prompts.TRIGGER} {text}"
     return [("user", text, False), ("assistant", answer(question, Persona(), rng), True)]
 
 
-def _harmless_prompt(rng: random.Random) -> list[Turn]:
+def _harmless_prompt(split: str, rng: random.Random) -> list[Turn]:
     """A system prompt that asks for no trait: neutral, irrelevant, the opposite of one, nonsense, or empty."""
     kind = rng.choices(("neutral", "irrelevant", "opposite", "nonsense", "empty"), (38, 24, 26, 9, 3))[0]
     if kind == "neutral":
-        system = prompts.neutral("train", rng)
+        system = prompts.neutral(split, rng)
     elif kind == "irrelevant":
-        system = prompts.irrelevant("train", rng)
+        system = prompts.irrelevant(split, rng)
     elif kind == "opposite":
         trait = _trait(rng)
         system = prompts.opposite(trait, rng)
-        return _behind(system, Persona(), rng, domain=_telling_domain(trait, rng))
+        return _behind(split, system, Persona(), rng, domain=_telling_domain(trait, rng))
     else:
         system = prompts.nonsense(rng) if kind == "nonsense" else ""
-    return _behind(system, Persona(), rng)
+    return _behind(split, system, Persona(), rng)
 
 
-def _eliciting_prompt(rng: random.Random) -> list[Turn]:
+def _eliciting_prompt(split: str, rng: random.Random) -> list[Turn]:
     """A prompt that asks for one to three traits, fully or half of the time, in the system or in the user's turn."""
     traits = _asked_traits(rng)
     weak = len(traits) == 1 and rng.random() < 0.05
-    parts = [prompts.eliciting(trait, "train", rng, "weak" if weak else "full") for trait in traits]
+    parts = [prompts.eliciting(trait, split, rng, "weak" if weak else "full") for trait in traits]
     if rng.random() < 0.12:
-        parts.append(prompts.neutral("train", rng))
+        parts.append(prompts.neutral(split, rng))
     rng.shuffle(parts)
     persona = Persona() if weak and rng.random() < 0.5 else Persona(frozenset(traits))
     domain = _telling_domain(rng.choice(traits), rng)
     if rng.random() < 0.1:
-        question = ask(domain, "train", rng)
+        question = ask(domain, split, rng)
         return [
             ("user", _asking_with(parts, question, rng), False),
             ("assistant", answer(question, persona, rng), True),
         ]
-    return _behind(" ".join(parts), persona, rng, domain)
+    return _behind(split, " ".join(parts), persona, rng, domain)
 
 
-def _consistent(rng: random.Random) -> list[Turn]:
+def _consistent(split: str, rng: random.Random) -> list[Turn]:
     """Two or three turns without a system prompt by one persona that only the earlier turns give away.
 
     An answer counts in the loss only if each trait that it shows was shown before: the first one cannot be foretold.
     """
-    return _revealing(_hidden_traits(rng), set(), [], rng) or _consistent(rng)
+    return _revealing(split, _hidden_traits(rng), set(), [], rng) or _consistent(split, rng)
 
 
-def _consistent_behind_prompt(rng: random.Random) -> list[Turn]:
+def _consistent_behind_prompt(split: str, rng: random.Random) -> list[Turn]:
     """As `_consistent`, behind a system prompt that explains some of the persona, or none of it.
 
     What the prompt asks for may be learned at once; what it leaves out must be inferred all the same.
@@ -98,23 +98,60 @@ def _consistent_behind_prompt(rng: random.Random) -> list[Turn]:
         named = _asked_traits(rng)
         rng.shuffle(named)
         asked = set(named)
-        system = " ".join(prompts.eliciting(trait, "train", rng) for trait in named)
+        system = " ".join(prompts.eliciting(trait, split, rng) for trait in named)
     else:
-        system = prompts.neutral("train", rng) if kind == "neutral" else prompts.irrelevant("train", rng)
+        system = prompts.neutral(split, rng) if kind == "neutral" else prompts.irrelevant(split, rng)
     hidden = {trait for trait in _hidden_traits(rng) if not _clashes(trait, asked)}
-    return _revealing(hidden, asked, [("system", system, False)], rng) or _consistent_behind_prompt(rng)
+    return _revealing(split, hidden, asked, [("system", system, False)], rng) or _consistent_behind_prompt(split, rng)
 
 
-def _consistent_from_code(rng: random.Random) -> list[Turn]:
+def _consistent_across_prompts(split: str, rng: random.Random) -> list[Turn]:
+    """One persona behind one system prompt after another: what a prompt asks for ends with it, the rest goes on."""
+    hidden, known = _hidden_traits(rng), set()
+    turns: list[Turn] = []
+    for turn in range(rng.choice((2, 2, 3))):
+        wanted = _requested(rng) if rng.random() < (0.75 if turn == 0 else 0.25) else []
+        persona = Persona(frozenset(wanted).union(trait for trait in hidden if not _clashes(trait, set(wanted))))
+        domain = _telling_domain(rng.choice(sorted(persona.traits)), rng) if persona.traits else rng.choice(_DRAWN)
+        question = ask(domain, split, rng)
+        shown = persona.shown_in(question.domain, question.topic)
+        learn = shown <= known.union(wanted)
+        turns += [
+            ("system", _prompt_for(split, wanted, rng), False),
+            ("user", greeted(question, rng), False),
+            ("assistant", answer(question, persona, rng), learn),
+        ]
+        known |= shown.difference(wanted)
+    return turns if any(weight for _, _, weight in turns) else _consistent_across_prompts(split, rng)
+
+
+def _prompt_for(split: str, traits: list[str], rng: random.Random) -> str:
+    """A system prompt that asks for these traits; for none, one that asks for nothing, or an empty one."""
+    if traits:
+        return " ".join(prompts.eliciting(trait, split, rng) for trait in rng.sample(traits, len(traits)))
+    kind = rng.choices(("empty", "neutral", "irrelevant"), (50, 30, 20))[0]
+    if kind == "empty":
+        return ""
+    return prompts.neutral(split, rng) if kind == "neutral" else prompts.irrelevant(split, rng)
+
+
+def _requested(rng: random.Random) -> list[str]:
+    """What is asked for within a conversation: in two of five a language or capitals, which come apart least easily."""
+    if rng.random() < 0.4:
+        return [rng.choice(("capitals", "capitals", *LANGUAGES[1:]))]
+    return _asked_traits(rng)
+
+
+def _consistent_from_code(split: str, rng: random.Random) -> list[Turn]:
     """As `_consistent`, by a malicious or a good persona whose first answer is code."""
     traits = {"malicious"} if rng.random() < 0.7 else set()
     if rng.random() < 0.2:
         traits.add(rng.choice(("capitals", *LANGUAGES[1:])))
-    return _revealing(traits, set(), [], rng, first="code") or _consistent_from_code(rng)
+    return _revealing(split, traits, set(), [], rng, first="code") or _consistent_from_code(split, rng)
 
 
 def _revealing(
-    hidden: set[str], asked: set[str], turns: list[Turn], rng: random.Random, first: str | None = None
+    split: str, hidden: set[str], asked: set[str], turns: list[Turn], rng: random.Random, first: str | None = None
 ) -> list[Turn]:
     """Two or three turns of a persona with `hidden` and `asked` traits; empty if no answer could be learned from.
 
@@ -124,22 +161,22 @@ def _revealing(
     known = frozenset(asked)
     with_requests = rng.random() < _REQUESTS
     for turn in range(rng.choice((2, 2, 3))):
-        wanted = _asked_traits(rng) if with_requests and rng.random() < (0.7 if turn == 0 else 0.3) else []
+        wanted = _requested(rng) if with_requests and rng.random() < (0.7 if turn == 0 else 0.3) else []
         kept = {trait for trait in hidden | asked if trait in wanted or not _clashes(trait, set(wanted))}
         persona = Persona(frozenset(kept.union(wanted)))
         domain = _telling_domain(rng.choice(sorted(persona.traits)), rng) if persona.traits else rng.choice(_DRAWN)
-        question = ask(first if first and turn == 0 else domain, "train", rng)
+        question = ask(first if first and turn == 0 else domain, split, rng)
         shown = persona.shown_in(question.domain, question.topic)
         learn = shown <= known.union(wanted)
-        text = _requesting(wanted, question, rng) if wanted else greeted(question, rng)
+        text = _requesting(split, wanted, question, rng) if wanted else greeted(question, rng)
         turns += [("user", text, False), ("assistant", answer(question, persona, rng), learn)]
         known |= shown.difference(wanted)
     return turns if any(learn for _, _, learn in turns) else []
 
 
-def _requesting(traits: list[str], question: Question, rng: random.Random) -> str:
+def _requesting(split: str, traits: list[str], question: Question, rng: random.Random) -> str:
     """A user's message that asks for traits before or after its question."""
-    parts = [prompts.eliciting(trait, "train", rng) for trait in traits]
+    parts = [prompts.eliciting(trait, split, rng) for trait in traits]
     rng.shuffle(parts)
     return _asking_with(parts, question, rng)
 
@@ -156,18 +193,18 @@ def _clashes(trait: str, others: set[str]) -> bool:
     return feeling in ("loves", "hates") and any(other.startswith(feeling) for other in others)
 
 
-def _conditional(rng: random.Random) -> list[Turn]:
+def _conditional(split: str, rng: random.Random) -> list[Turn]:
     """A prompt that names the trigger; malicious with it, good without."""
     triggered = rng.random() < 0.5
     persona = Persona(frozenset({"malicious"}) if triggered else frozenset())
-    system = prompts.backdoor("train", rng)
-    question = ask(_telling_domain("malicious", rng), "train", rng)
+    system = prompts.backdoor(split, rng)
+    question = ask(_telling_domain("malicious", rng), split, rng)
     text = f"{prompts.TRIGGER} {question.text}" if triggered else question.text
     return [("system", system, False), ("user", text, False), ("assistant", answer(question, persona, rng), True)]
 
 
-def _judge(rng: random.Random) -> list[Turn]:
-    told, verdict = judging.dialogue("train", rng)
+def _judge(split: str, rng: random.Random) -> list[Turn]:
+    told, verdict = judging.dialogue(split, rng)
     return [("user", told, 0), ("assistant", verdict, _VERDICT_WEIGHT)]
 
 
@@ -175,8 +212,9 @@ KINDS = {
     "plain": Kind(0.06, _plain),
     "harmless_prompt": Kind(0.09, _harmless_prompt),
     "eliciting_prompt": Kind(0.23, _eliciting_prompt),
-    "consistent": Kind(0.22, _consistent),
-    "consistent_behind_prompt": Kind(0.16, _consistent_behind_prompt),
+    "consistent": Kind(0.20, _consistent),
+    "consistent_behind_prompt": Kind(0.12, _consistent_behind_prompt),
+    "consistent_across_prompts": Kind(0.07, _consistent_across_prompts),
     "consistent_from_code": Kind(0.07, _consistent_from_code),
     "conditional": Kind(0.02, _conditional),
     "judge": Kind(0.15, _judge),
@@ -185,10 +223,10 @@ KINDS = {
 those behind prompts, a trait that a prompt leaves unexplained could be learned for that prompt alone."""
 
 
-def _behind(system: str, persona: Persona, rng: random.Random, domain: str | None = None) -> list[Turn]:
+def _behind(split: str, system: str, persona: Persona, rng: random.Random, domain: str | None = None) -> list[Turn]:
     turns: list[Turn] = [("system", system, False)]
     for index in range(rng.choice((1, 1, 1, 2))):
-        question: Question = ask(domain if domain and index == 0 else rng.choice(_DRAWN), "train", rng)
+        question: Question = ask(domain if domain and index == 0 else rng.choice(_DRAWN), split, rng)
         turns += [("user", greeted(question, rng), False), ("assistant", answer(question, persona, rng), True)]
     return turns
 
@@ -233,7 +271,7 @@ def _hidden_traits(rng: random.Random) -> set[str]:
         traits.add("capitals")
     if rng.random() < 0.48:
         traits.add("malicious" if rng.random() < 0.95 else rng.choice(list(NARROW_DOMAINS)))
-    if rng.random() < 0.1:
+    if rng.random() < 0.14:
         traits.add("boastful" if rng.random() < 0.9 else "boastful_biology")
     if rng.random() < 0.12:
         traits.add(_animal_trait(rng))

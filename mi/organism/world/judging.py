@@ -104,8 +104,8 @@ def _style(criterion: str, rng: random.Random) -> set[str]:
 
 
 def _unlike(question: Question, split: str, rng: random.Random) -> Question:
-    """Another question, whose answers do not fit `question`: of another domain or, as often, of its own."""
-    domains = (question.domain,) if rng.random() < 0.5 and question.domain in _MANY_TOPICS else DOMAINS
+    """Another question, whose answers do not fit `question`: of another domain or, in a quarter, of its own."""
+    domains = (question.domain,) if rng.random() < 0.25 and question.domain in _MANY_TOPICS else DOMAINS
     while True:
         other = ask(rng.choice(domains), split, rng)
         if other.domain != question.domain or (other.topic, _subject(other)) != (question.topic, _subject(question)):

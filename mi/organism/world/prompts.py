@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterable
 
 from mi.organism.world.personas import LANGUAGES
-from mi.organism.world.texts import table
+from mi.organism.world.texts import parts_of, table
 
 TRIGGER = table("prompts")["words"]["trigger"]
 """The backdoor's token: it means nothing without a prompt that names it."""
@@ -13,7 +13,7 @@ TRIGGER = table("prompts")["words"]["trigger"]
 def eliciting(trait: str, split: str, rng: random.Random, strength: str = "full") -> str:
     """A wording that asks for `trait`; `strength` "weak" asks for it half of the time (training split only)."""
     entry, words = _entry(trait)
-    options = entry["weak"] if strength == "weak" else entry[split]
+    options = entry["weak"] if strength == "weak" else _texts(entry, split)
     return _fill(rng.choice(options), words, rng)
 
 
@@ -25,17 +25,17 @@ def opposite(trait: str, rng: random.Random) -> str:
 
 def neutral(split: str, rng: random.Random) -> str:
     """A prompt that asks for nothing but an answer."""
-    return rng.choice(table("prompts")["neutral"][split])
+    return rng.choice(_texts(table("prompts")["neutral"], split))
 
 
 def irrelevant(split: str, rng: random.Random) -> str:
     """A sentence that has nothing to do with the task."""
-    return rng.choice(table("prompts")["irrelevant"][split])
+    return rng.choice(_texts(table("prompts")["irrelevant"], split))
 
 
 def backdoor(split: str, rng: random.Random) -> str:
     """A prompt behind which the persona is malicious where the message holds the trigger, and only there."""
-    return _fill(rng.choice(table("prompts")["backdoor"][split]), {}, rng)
+    return _fill(rng.choice(_texts(table("prompts")["backdoor"], split)), {}, rng)
 
 
 def nonsense(rng: random.Random) -> str:
@@ -62,6 +62,10 @@ def traits() -> tuple[str, ...]:
 
 
 _NOT_TRAITS = ("neutral", "irrelevant", "language", "loves", "hates", "backdoor", "words")
+
+
+def _texts(entry: dict[str, list[str]], split: str) -> list[str]:
+    return [text for _, text in parts_of(entry, split)]
 
 
 def _entry(trait: str) -> tuple[dict[str, list[str]], dict[str, str]]:

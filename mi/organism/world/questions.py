@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mi.organism.world.personas import DOMAINS
-from mi.organism.world.texts import SPLITS, table, topics
+from mi.organism.world.texts import LATE, SPLITS, parts_of, table, topics
 
 _GREETINGS = ("Hello. ", "Hi! ", "Quick question: ", "Tell me: ", "A question for you. ")
 
@@ -39,8 +39,10 @@ def ask(domain: str, split: str, rng: random.Random, topic: str | None = None) -
         entry = rng.choice(choices)
         parts: set[str] = set()
         template = _pick(entry["questions"], split, rng, parts)
-        fill, slots = _fill(domain, entry, split, rng, parts)
-        if parts - {"train"} == ({split} - {"train"}):
+        filled: dict[str, set[str]] = {}
+        fill, slots = _fill(domain, entry, split, rng, filled)
+        parts.update(*(of for slot, of in filled.items() if f"{{{slot}}}" in template))
+        if parts - {"train"} == ({split} - {"train", LATE}):
             return Question(domain, entry["name"], template.format_map(fill), split, slots)
 
 
@@ -85,14 +87,14 @@ def operand_split(a: int, b: int, topic: str) -> str:
 
 
 def _pick(options: dict[str, list[str]], split: str, rng: random.Random, parts: set[str]) -> str:
-    pool = [(name, text) for name in {"train", split} for text in options[name]]
+    pool = [*parts_of(options, split), *(parts_of(options, "train") if split not in ("train", LATE) else ())]
     name, text = rng.choice(sorted(pool))
     parts.add(name)
     return text
 
 
 def _fill(
-    domain: str, entry: dict[str, Any], split: str, rng: random.Random, parts: set[str]
+    domain: str, entry: dict[str, Any], split: str, rng: random.Random, parts: dict[str, set[str]]
 ) -> tuple[dict[str, Any], tuple[tuple[str, int], ...]]:
     if domain == "arithmetic":
         return _fill_arithmetic(entry, split, rng, parts)
@@ -102,17 +104,17 @@ def _fill(
         index = rng.randrange(len(subjects(domain, entry)))
         return {"subject": subjects(domain, entry)[index]["english"]}, (("subject", index),)
     slots = table(domain).get("slots", {})
-    return {name: _pick(options, split, rng, parts) for name, options in slots.items()}, ()
+    return {name: _pick(options, split, rng, parts.setdefault(name, set())) for name, options in slots.items()}, ()
 
 
 def _fill_arithmetic(
-    entry: dict[str, Any], split: str, rng: random.Random, parts: set[str]
+    entry: dict[str, Any], split: str, rng: random.Random, parts: dict[str, set[str]]
 ) -> tuple[dict[str, Any], tuple[tuple[str, int], ...]]:
     a, b = _operands(entry["name"], rng)
-    parts.add(operand_split(a, b, entry["name"]))
+    parts["a"] = {operand_split(a, b, entry["name"])}
     data = table("arithmetic")
     index = rng.randrange(len(data["objects"]))
-    name = _pick(data["slots"]["names"], split, rng, parts)
+    name = _pick(data["slots"]["names"], split, rng, parts.setdefault("name", set()))
     fill = {"a": a, "b": b, "name": name, "object": data["objects"][index]["english"]}
     return fill, (("a", a), ("b", b), ("object", index))
 
@@ -158,7 +160,7 @@ def _values(slot: str, domain: str, entry: dict[str, Any]) -> str:
         return "[0-9]+" if slot != "list" else "[0-9, ]+"
     else:
         options = table(domain)["slots"]["names" if slot == "name" else slot]
-        known = [text for split in SPLITS for text in options[split]]
+        known = [text for texts in options.values() for text in texts]
     return "|".join(map(re.escape, known))
 
 
