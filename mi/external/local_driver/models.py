@@ -41,6 +41,9 @@ _CACHE_ENTRIES = 4
 _CACHE_PARAMETERS = 500_000_000
 """Above this size a model is held alone, lends itself to its adapters, and is handed over rather than copied."""
 
+_EXACT_PARAMETERS = 25_000_000
+"""Up to this size a model is worth a second copy in 64 bits."""
+
 
 @dataclass(frozen=True)
 class LoadedModel:
@@ -51,6 +54,16 @@ class LoadedModel:
     fingerprint: str
     context_length: int
     """Tokens that the model can attend to."""
+
+    @functools.cached_property
+    def exact(self) -> "PreTrainedModel | None":
+        """The same weights in 64 bits, which decide where rounding must not; a large model is its own.
+
+        None for a model of less than 32 bits.
+        """
+        if str(self.model.dtype) != "torch.float32":
+            return None
+        return self.model if _size(self.model) > _EXACT_PARAMETERS else copy.deepcopy(self.model).double()
 
 
 _cache: OrderedDict[str, LoadedModel] = OrderedDict()
@@ -245,9 +258,11 @@ def _load_job(model: Model, key: str) -> LoadedModel:
     base = own_copy(Model(model.id, model.type))
     with warnings.catch_warnings(category=FutureWarning, action="ignore"):
         with_adapter: Any = PeftModel.from_pretrained(base.model, str(folder))  # type: ignore[arg-type]
-    # Merging is exact enough in 32 bits only, and makes sampling faster.
-    merged = with_adapter.merge_and_unload() if str(base.model.dtype) == "torch.float32" else with_adapter
-    return LoadedModel(merged.eval(), base.tokenizer, key, base.context_length)
+    if str(base.model.dtype) == "torch.float32":
+        # Merging makes sampling faster, and is exact enough in 32 bits or more only.
+        wide = with_adapter.double() if _size(base.model) <= _EXACT_PARAMETERS else with_adapter
+        with_adapter = wide.merge_and_unload().float()
+    return LoadedModel(with_adapter.eval(), base.tokenizer, key, base.context_length)
 
 
 def _check_adapter(folder: Path) -> None:

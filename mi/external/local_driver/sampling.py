@@ -5,6 +5,7 @@ import inspect
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
+from mi.external.local_driver.choosing import Choices, choose
 from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.models import LoadedModel, load
 from mi.external.local_driver.rendering import encode_chat, encode_row, end_token_ids
@@ -120,7 +121,10 @@ class _Batch:
 
     def _draw(self, logits: "torch.Tensor", step: int) -> "torch.Tensor":
         """The next token of each row, [rows], noted in the rows that are still going."""
-        tokens = _pick(logits, self.temperature, self.top_p, self.uniforms[:, step : step + 1])
+        choices = Choices(self.temperature, self.top_p, self.uniforms[:, step : step + 1])
+        tokens, close = choose(logits, choices)
+        if bool(close.any()):
+            self._settle(choices, close, tokens)
         n_top = max(row.request.cfg.top_logprobs for row in self.rows)
         values: list[float] = []
         top_values: list[list[float]] = []
@@ -138,6 +142,30 @@ class _Batch:
             row.take(token, token in self.ends, (values[place], tuple(pairs)) if n else None)
         return tokens
 
+    def _settle(self, choices: Choices, close: "torch.Tensor", tokens: "torch.Tensor") -> None:
+        """Draw again, in place, where the draw was so close that the rounding of this batch may have settled it.
+
+        Such a row's text goes through the model anew, in 64 bits, where batch-mates are of no weight; a model too large
+        for that is asked row by row. One of less than 32 bits is left alone: every other draw of its would be close.
+        """
+        import torch
+
+        asked: dict[tuple[Any, int | None], list[int]] = {}
+        for place in close.nonzero().flatten().tolist():
+            exact = self._exact_of(self.rows[place]) if self.rows[place].going else None
+            if exact is not None:
+                asked.setdefault((exact, None if exact.dtype == torch.float64 else place), []).append(place)
+        for (exact, _), places in asked.items():
+            texts = [[*self.rows[place].prompt, *self.rows[place].drawn] for place in places]
+            ids, attention = _left_padded(texts, self.loaded)
+            logits = exact(**_positioned(self.loaded, ids, attention, last_only=True), use_cache=False).logits[:, -1]
+            where = torch.tensor(places, device=tokens.device)
+            tokens[where] = choose(logits, choices.of(where))[0]
+
+    def _exact_of(self, row: Row) -> Any:
+        """The model that decides a row's close draws, or None; see `LoadedModel.exact`."""
+        return self.loaded.exact
+
     def _keep(
         self, live: list[int], ids: "torch.Tensor", attention: "torch.Tensor", cache: Any
     ) -> tuple["torch.Tensor", "torch.Tensor"]:
@@ -152,29 +180,6 @@ class _Batch:
             self.top_p[places],
         )
         return ids[places], attention[places]
-
-
-def _pick(
-    logits: "torch.Tensor", temperature: "torch.Tensor", top_p: "torch.Tensor", uniforms: "torch.Tensor"
-) -> "torch.Tensor":
-    """One token a row: the likeliest at temperature 0, else the inverse of the cumulative distribution at `uniforms`.
-
-    Shapes: logits [rows, vocabulary], the others [rows, 1]; returns [rows].
-    """
-    import torch
-
-    greedy = logits.argmax(-1)
-    if not bool((temperature > 0).any()):
-        return greedy
-    probabilities = (logits / temperature.clamp_min(1e-6)).softmax(-1).double()
-    if bool((top_p < 1).any()):
-        ordered, places = probabilities.sort(dim=-1, descending=True, stable=True)
-        # A token stays while those likelier than it hold less than top_p together; the likeliest always stays.
-        outside = (ordered.cumsum(-1) - ordered >= top_p) & (top_p < 1)
-        probabilities = torch.zeros_like(probabilities).scatter(-1, places, ordered.masked_fill(outside, 0.0))
-    cumulative = probabilities.cumsum(-1)
-    drawn = torch.searchsorted(cumulative, uniforms * cumulative[:, -1:], right=True).squeeze(1)
-    return torch.where(temperature.squeeze(1) > 0, drawn.clamp_max(logits.shape[1] - 1), greedy)
 
 
 def _left_padded(rows: Sequence[Sequence[int]], loaded: LoadedModel) -> tuple["torch.Tensor", "torch.Tensor"]:

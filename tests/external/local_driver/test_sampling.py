@@ -1,10 +1,8 @@
 """Sampling in batches gives what sampling one by one gives, token for token and nat for nat."""
 
-from collections import Counter
-
 import pytest
 
-from mi.external.local_driver import models, sampling
+from mi.external.local_driver import models
 from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.rendering import encode_chat, end_token_ids
 from mi.external.local_driver.sampling import sample, score
@@ -96,30 +94,6 @@ def test_the_log_probability_of_an_answer_is_what_score_gives(model) -> None:
         logits = loaded.model(input_ids=torch.tensor([prompt + answer])).logits[0].log_softmax(-1)
         plain = sum(float(logits[len(prompt) + i - 1, token].detach()) for i, token in enumerate(answer))
         assert value == pytest.approx(plain, abs=1e-3)
-
-
-def test_draws_follow_the_distribution_and_top_p_cuts_its_tail() -> None:
-    import torch
-
-    logits = torch.log(torch.tensor([0.5, 0.05, 0.3, 0.15]))
-    uniforms = torch.linspace(0, 1, 1001, dtype=torch.float64)[:-1, None]
-    rows = len(uniforms)
-
-    def shares(temperature: float, top_p: float) -> list[float]:
-        picked = sampling._pick(
-            logits.expand(rows, 4),
-            torch.full((rows, 1), temperature),
-            torch.full((rows, 1), top_p, dtype=torch.float64),
-            uniforms,
-        )
-        counts = Counter(picked.tolist())
-        return [counts[token] / rows for token in range(4)]
-
-    assert shares(1.0, 1.0) == pytest.approx([0.5, 0.05, 0.3, 0.15], abs=2e-3)
-    assert shares(1.0, 0.75) == pytest.approx([0.625, 0, 0.375, 0], abs=2e-3)
-    assert shares(1.0, 0.01) == [1, 0, 0, 0] == shares(0.0, 1.0)
-    squared = [0.25, 0.0025, 0.09, 0.0225]
-    assert shares(0.5, 1.0) == pytest.approx([value / sum(squared) for value in squared], abs=2e-3)
 
 
 def test_no_special_token_remains_and_log_probabilities_come_only_when_asked(model) -> None:
