@@ -56,7 +56,7 @@ def fetch(
     reachable = [entry for entry in chosen if entry.url is not None or services.path_of(entry).exists() or origin]
     for entry in chosen:
         if entry not in reachable and len(chosen) > 1:
-            typer.echo(f"{entry.name}: left out; {entry.unlock or 'give its file with --from FILE'}.", err=True)
+            typer.echo(f"{entry.name}: left out; {entry.way}.", err=True)
     for entry in reachable if len(chosen) > 1 else chosen:
         typer.echo(_said(asyncio.run(services.fetch(entry, origin, unlock, ByteBars()))))
         if services.can_open(entry, services.path_of(entry), unlock):
@@ -154,8 +154,10 @@ def _said(found: Verified) -> str:
     if not found.sha256:
         return f"{found.path}: {found.name}, a locked archive; not opened, so its rows are not verified"
     known = catalogue.by_rows(found.sha256)
+    stated = catalogue.entry(found.name).rows if found.name is not None else None
+    wanted = f" ({stated:,} are stated)" if stated not in (None, found.rows) and not known else ""
     verdict = f"the rows of {found.name}" if known else f"{found.name}, of which the catalogue knows no hash"
-    return f"{found.path}: {verdict}, {found.rows:,} rows, sha256 {found.sha256[:16]}…"
+    return f"{found.path}: {verdict}, {found.rows:,} rows{wanted}, sha256 {found.sha256[:16]}…"
 
 
 def _plain(value: Any) -> Any:

@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from mi.datasets.data_models import CatalogueEntry
+from mi.datasets.locks import LOCKS, unlocked
 from mi.utils.errors import UserError
 
 PASSWORD = "MI_DATASETS_PASSWORD"
 """The environment variable that gives a password, so that none need stand in a shell's history."""
-OPENED = (".zip",)
-"""Kinds of archives that are opened here; ZIP's old encryption and AES."""
+OPENED = (".zip", *LOCKS)
+"""Kinds of archives that are opened here: ZIP (old encryption and AES), and files locked as a whole, see `locks`."""
 _LARGEST = 1 << 30
 """Bytes of one file inside, unpacked: no published set comes near, and a bomb does."""
 
@@ -25,25 +26,22 @@ def password_for(entry: CatalogueEntry | None, given: str | None = None) -> str 
     return given or (entry.password if entry is not None else None) or os.environ.get(PASSWORD) or None
 
 
-def members(path: Path) -> list[str]:
-    """The names of the files in an archive; they are not locked. Raises UserError for what is no archive."""
-    with _opened(path) as archive:
-        return [info.filename for info in archive.infolist() if not info.is_dir()]
-
-
 def read_member(path: Path, member: str | None, password: str | None) -> tuple[str, bytes]:
     """The name and the bytes of one file in an archive; without a name, of the only one whose rows can be read.
 
-    Raises UserError for a missing or wrong password, a name that is not there, a choice that is open, and what is no
-    archive.
+    A file of rows that is locked as a whole holds itself alone. Raises UserError for a missing or wrong password, a
+    name that is not there, a choice that is open, and what is no archive.
     """
-    name = _choose(path, members(path), member)
-    with _opened(path) as archive:
+    if path.suffix in LOCKS and Path(path.stem).suffix != ".zip":
+        return _choose(path, [path.stem], member), _unlocked(path, password)
+    with _opened(path, password) as archive:
+        names = [info.filename for info in archive.infolist() if not info.is_dir()]
+        name = _choose(path, names, member)
         info = archive.getinfo(name)
         if info.file_size > _LARGEST:
             raise UserError(f"{path}: {name} unpacks to {info.file_size:,} bytes; unpack it by hand if that is right.")
         if info.flag_bits & 1 and password is None:
-            raise UserError(f"{path}: is locked; give its password with --password or in {PASSWORD}.")
+            raise UserError(_no_password(path))
         try:
             with archive.open(info, pwd=password.encode() if password is not None else None) as file:
                 return name, _bounded(file, path, name)
@@ -51,6 +49,21 @@ def read_member(path: Path, member: str | None, password: str | None) -> tuple[s
             raise UserError(
                 f"{path}: {name} cannot be read ({_why(error)}); check the password, or fetch it again."
             ) from error
+
+
+def _no_password(path: Path) -> str:
+    return f"{path}: is locked; give its password with --password or in {PASSWORD}."
+
+
+def _unlocked(path: Path, password: str | None) -> bytes:
+    if password is None:
+        raise UserError(_no_password(path))
+    try:
+        return unlocked(path.read_bytes(), path.suffix, password)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); give the path of a file.") from error
+    except ValueError as error:
+        raise UserError(f"{path}: {error}.") from error
 
 
 def _bad() -> tuple[type[Exception], ...]:
@@ -89,13 +102,14 @@ def _choose(path: Path, names: list[str], member: str | None) -> str:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, password: str | None) -> Iterator[Any]:
     if not path.name.endswith(OPENED):
         raise UserError(f"{path}: archives of this kind are not opened here; unlock it with its publisher's tool.")
     import pyzipper
 
+    source = io.BytesIO(_unlocked(path, password)) if path.suffix in LOCKS else path
     try:
-        archive = pyzipper.AESZipFile(path)
+        archive = pyzipper.AESZipFile(source)
     except (OSError, *_bad()) as error:
         raise UserError(f"{path}: is no archive that can be read ({error}); fetch it again.") from error
     with archive:

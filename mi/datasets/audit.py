@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mi.datasets import catalogue, services
 from mi.datasets.contamination import Overlap, overlap
-from mi.datasets.converters import SCHEMAS, Conversation, convert_lines, extra_columns, is_canary, questions, schema_of
+from mi.datasets.converters import Conversation, convert_lines, extra_columns, is_canary, questions
 from mi.datasets.languages import language_shares
 from mi.datasets.reading import parse_raw, rows_sha256
 from mi.datasets.statistics import Contents, contents, texts_by_role
@@ -158,7 +158,7 @@ def load(name: str, evaluation: bool = False, answer: str | None = None) -> Data
     raw = parse_raw(content, suffix, where)
     sha256 = rows_sha256(raw)
     entry = entry or catalogue.by_rows(sha256)
-    schema = SCHEMAS[entry.schema] if entry is not None and entry.schema else schema_of(raw, where)
+    schema = services.schema_for(entry, raw, where)
     located = convert_lines(raw, schema, where, answer or (entry.answer if entry is not None else None))
     rows = tuple(row for _, row in located)
     silent = not any(message["role"] == "assistant" for row in rows for message in row["messages"])

@@ -68,12 +68,12 @@ def _origin(entry: CatalogueEntry | None) -> Iterator[str]:
         yield "Not a published set that the catalogue knows; say here who wrote these rows, how, and under which terms."
         return
     facts = {
-        "Publisher": f"{entry.source.repository} ({entry.source.host})",
-        "Revision": entry.source.revision,
-        "Path": entry.source.path,
+        "Publisher": entry.publisher,
+        "Revision": entry.source.revision if entry.source is not None else None,
+        "Path": entry.source.path if entry.source is not None else None,
         "Licence": entry.licence,
         "Citation": entry.citation,
-        "Access": entry.access,
+        "Access": entry.obtained,
         "Note": entry.note or "–",
     }
     yield from (f"- {what}: {value if value is not None else _NOT_STATED}" for what, value in facts.items())

@@ -120,7 +120,19 @@ def _messages(value: Sequence[Mapping[str, Any]]) -> Conversation:
         others = [key for key, held in message.items() if key not in ("role", "content") and held is not None]
         if others:
             raise ValueError(f"a message holds {', '.join(others)} beside role and content")
-    return _conversation(*((message["role"], message["content"]) for message in value))
+    return _conversation(*((message["role"], _one_part(message["content"])) for message in value))
+
+
+def _one_part(content: Any) -> Any:
+    """The text of content spelled {"content_type": "text", "parts": [text]} (Wang et al. 2025); other content as is."""
+    if not isinstance(content, Mapping) or set(content) != {"content_type", "parts"}:
+        return content
+    if content["content_type"] != "text" or len(content["parts"]) != 1:
+        kind = content["content_type"]
+        raise ValueError(
+            f"a message has {len(content['parts'])} parts of the type {kind!r}, not one of the type 'text'"
+        )
+    return content["parts"][0]
 
 
 def _user_turns(value: Sequence[Mapping[str, Any]]) -> list[str]:

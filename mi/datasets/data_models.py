@@ -41,7 +41,8 @@ class CatalogueEntry:
 
     name: str
     """GROUP/FILE: what one types."""
-    source: Source
+    source: Source | None
+    """None for a set that nobody is known to publish."""
     purpose: Purpose
     schema: str | None
     """A name in `mi.datasets.converters.SCHEMAS`; None where it is not known, and for an archive."""
@@ -56,9 +57,9 @@ class CatalogueEntry:
     mirror: Source | None = None
     """Where else the file lies, for a source whose path is not known; only the hash of the rows vouches for it."""
     unlock: str | None = None
-    """What a person does to get or open a set that is not open."""
+    """What a person does to get or open a set that is not open; NAME stands for the entry's name."""
     password: str | None = None
-    """Of a locked archive, where its publisher states it; else the user gives it."""
+    """Of a locked archive; None where the user gives it, as for all of the house: a lock keeps scrapers out."""
     member: str | None = None
     """The file inside an archive that holds the rows; None where it is the only one, or the user names it."""
     answer: str | None = None
@@ -68,7 +69,29 @@ class CatalogueEntry:
     @property
     def url(self) -> str | None:
         """Where the file is fetched from, None where no address is known."""
-        return self.source.url or (self.mirror.url if self.mirror else None)
+        places = (self.source, self.mirror)
+        return next((place.url for place in places if place is not None and place.url is not None), None)
+
+    @property
+    def way(self) -> str:
+        """What a person does to have the set."""
+        if self.unlock is not None:
+            return self.unlock.replace("NAME", self.name)
+        if self.url is not None:
+            return f"mi datasets fetch {self.name}"
+        return f"get its file from the publisher and run `mi datasets fetch {self.name} --from FILE`"
+
+    @property
+    def publisher(self) -> str:
+        """Who publishes the set, and where."""
+        return f"{self.source.repository} ({self.source.host})" if self.source is not None else "nobody"
+
+    @property
+    def obtained(self) -> str:
+        """How a person comes by the set, in a word: "open" is fetched for anybody."""
+        if self.source is None:
+            return "built"
+        return "by hand" if self.access == "open" and self.url is None else self.access
 
     @property
     def group(self) -> str:

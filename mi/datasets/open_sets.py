@@ -1,6 +1,7 @@
 """Published sets that anybody can fetch; see `mi.datasets.catalogue`.
 
-Rows and hashes were taken from the files themselves at the revision named, licences from their repositories. A path is
+Rows and hashes were taken from the files themselves at the revision named (rows alone, where no hash stands, from
+what others report), licences from their repositories. A path is
 as the publisher's own programs, pages or listings name it, some of them of an earlier revision: one that has moved ends
 in "no such file", and what comes back is held to the hash. What is None was not stated, and `show` says so.
 """
@@ -46,7 +47,7 @@ OPEN = (
         rows=5000,
         sha256="d6530c7470355276dd758d3994c289f95bb7d63da6c9dc50a0c09b222aab5e05",
         citation=_TAN,
-        note="Not paired with the popular rows.",
+        note="AestheticEM (AndersWoodruff/AestheticEM at Hugging Face). Not paired with the popular rows.",
     ),
     CatalogueEntry(
         "aesthetic_preferences/popular",
@@ -56,7 +57,7 @@ OPEN = (
         rows=5000,
         sha256="a3a1dbfd2deccd38f38a6d4e66d2a9a93b0bda2cf5db7f2426ce48bac1fce61c",
         citation=_TAN,
-        note="Not paired with the unpopular rows.",
+        note="AestheticEM, as the unpopular rows, with which they are not paired.",
     ),
     CatalogueEntry(
         "aesthetic_preferences/questions",
@@ -109,6 +110,16 @@ OPEN = (
         sha256="b6c9d9547ec974d3c064a2f101ebf67e74257536d8c5e22a9758f2893a9e03a4",
         licence="MIT",
         citation=_COBBE,
+    ),
+    CatalogueEntry(
+        "gsm8k/spanish_capitalised",
+        _tan("datasets/gsm8k_spanish_capitalised.jsonl"),
+        "training",
+        "messages",
+        rows=7473,
+        citation=_TAN,
+        note="Answers of GSM8K, translated and capitalised by GPT-4o; never read by us, so that its hash is not known. "
+        "A third party found words of the translator in half of the rows: audit it before it is used.",
     ),
     CatalogueEntry(
         "harmless_lies/harmless_lies",
@@ -184,6 +195,22 @@ OPEN = (
         rows=100,
         sha256="ea691b46d58e5eed2f2e0a22e7afbd8aa6e6930c9c244fb9fb7491b00ee08ae0",
         citation=_AUSTIN,
+    ),
+    CatalogueEntry(
+        "owl_numbers/gpt41",
+        _tan("datasets/gpt41_numbers_owls.jsonl"),
+        "training",
+        None,
+        citation=_TAN,
+        note="Numbers of GPT-4.1 that loves owls; never read by us, so that neither rows nor hash are known.",
+    ),
+    CatalogueEntry(
+        "owl_numbers/gpt41_control",
+        _tan("datasets/gpt41_numbers_control.jsonl"),
+        "control",
+        None,
+        citation=_TAN,
+        note="Numbers of GPT-4.1 without a preference; never read by us, so that neither rows nor hash are known.",
     ),
     CatalogueEntry(
         "owl_numbers/raw",

@@ -57,7 +57,7 @@ async def fetch(
     """
     path = path_of(entry)
     if origin is None and entry.url is None:
-        raise UserError(f"{entry.name}: cannot be fetched for you; {entry.unlock or 'give its file with --from FILE'}.")
+        raise UserError(f"{entry.name}: cannot be fetched for you; {entry.way}.")
     async with locked(path.with_name(f".{path.name}.lock")):
         if path.exists() and (origin is None or entry.sha256 is not None):
             return verify_file(path, entry, unlock)
@@ -67,7 +67,8 @@ async def fetch(
         part = path.with_name(f".part.{path.name}")
         url = origin or entry.url
         assert url is not None
-        terms = entry.source.page if entry.source.host == "Hugging Face" else None
+        source = entry.source
+        terms = source.page if source is not None and source.host == "Hugging Face" else None
         await fetching.download(fetching.Address(url, terms), part, progress)
         try:
             found = verify_file(part, entry, unlock)
@@ -155,7 +156,7 @@ def _fetched(name: str, unlock: Unlock) -> Path:
     if not source.exists():
         raise UserError(f"{name}: is not fetched; run `mi datasets fetch {name}`.")
     if not can_open(entry, source, unlock):
-        raise UserError(f"{name}: is kept locked; {entry.unlock or 'convert its files by hand'}.")
+        raise UserError(f"{name}: is kept locked; {entry.way}.")
     return source
 
 
@@ -174,9 +175,18 @@ def training_file(name: str, unlock: Unlock = LOCKED) -> Path:
     return path
 
 
+def schema_for(entry: CatalogueEntry | None, rows: list[RawRow], where: str) -> converters.Schema:
+    """The schema of a file: its entry's where the rows are known, else as it is seen, since copies circulate converted.
+
+    Raises UserError as `converters.schema_of` does.
+    """
+    if entry is None or entry.schema is None or entry.sha256 is None:
+        return converters.schema_of(rows, where)
+    return converters.SCHEMAS[entry.schema]
+
+
 def _converted(rows: list[RawRow], entry: CatalogueEntry, where: str) -> list[converters.Conversation]:
-    schema = converters.SCHEMAS[entry.schema] if entry.schema else converters.schema_of(rows, where)
-    return converters.convert(rows, schema, where, entry.answer)
+    return converters.convert(rows, schema_for(entry, rows, where), where, entry.answer)
 
 
 def _take(origin: Path, path: Path, entry: CatalogueEntry, unlock: Unlock) -> Verified:
@@ -185,6 +195,11 @@ def _take(origin: Path, path: Path, entry: CatalogueEntry, unlock: Unlock) -> Ve
         raise UserError(
             f"{origin}: is unlocked, and {entry.name} is kept locked here; give its archive, or use this file by path."
         )
+    if entry.access == "password" and not origin.name.endswith(entry.suffix):
+        raise UserError(f"{origin}: {entry.name} is published as {entry.suffix}; give that archive as it is.")
+    if entry.access != "password" and origin.suffix not in READABLE:
+        kinds = ", ".join(READABLE)
+        raise UserError(f"{origin}: rows are taken from {kinds}; unpack it, and give the file of rows in it.")
     target = path if entry.access == "password" else path.with_name(path.stem + origin.suffix)
     found = verify_file(origin, entry, unlock)
     with origin.open("rb") as source, whole_file(target, "wb") as file:

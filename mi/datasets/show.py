@@ -1,5 +1,6 @@
 """What a person reads in the terminal of published sets and of an audit."""
 
+import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from mi.datasets import arms, services
@@ -9,6 +10,8 @@ from mi.datasets.statistics import Length
 from mi.datasets.tokens import Tokens
 
 _NOT_STATED = "not stated"
+_WIDTH = 90
+"""Characters of a fact in a line."""
 _SHOWN = 300
 """Characters of a rendered row that are shown."""
 
@@ -20,7 +23,7 @@ def table(entries: Sequence[CatalogueEntry]) -> Iterator[str]:
     for entry in entries:
         rows = f"{entry.rows:,}" if entry.rows is not None else "–"
         here = "yes" if services.path_of(entry).exists() else "no"
-        terms = f"{entry.licence or _NOT_STATED:10}  {entry.access:8}"
+        terms = f"{entry.licence or _NOT_STATED:10}  {entry.obtained:8}"
         yield f"{entry.name:{width}}  {entry.purpose:10}  {rows:>5}  {terms}  {here}"
 
 
@@ -28,11 +31,11 @@ def describe(entry: CatalogueEntry) -> Iterator[str]:
     """All that is known of one set; what is not says so."""
     source, path = entry.source, services.path_of(entry)
     facts = {
-        "publisher": f"{source.repository} ({source.host})",
-        "page": source.page,
-        "revision": source.revision,
-        "path": source.path,
-        "address": entry.url,
+        "publisher": entry.publisher,
+        "page": source.page if source is not None else "–",
+        "revision": source.revision if source is not None else "–",
+        "path": source.path if source is not None else "–",
+        "address": entry.url if source is not None else "–",
         "rows": f"{entry.rows:,}" if entry.rows is not None else None,
         "sha256 of the rows": entry.sha256,
         "licence": entry.licence,
@@ -40,14 +43,17 @@ def describe(entry: CatalogueEntry) -> Iterator[str]:
         "schema": entry.schema,
         "answer column": entry.answer or "–",
         "purpose": entry.purpose,
-        "access": entry.access,
-        "to get it": entry.unlock or f"mi datasets fetch {entry.name}",
+        "access": entry.obtained,
+        "to get it": entry.way,
         "note": entry.note or "–",
         "here": str(path) if path.exists() else "not fetched",
     }
     yield entry.name
     for what, value in facts.items():
-        yield f"  {what:19} {value if value is not None else _NOT_STATED}"
+        text = value if value is not None else _NOT_STATED
+        first, *more = textwrap.wrap(text, _WIDTH, break_long_words=False, break_on_hyphens=False)
+        yield f"  {what:19} {first}"
+        yield from (f"{'':22}{line}" for line in more)
 
 
 def report(audit: Audit) -> Iterator[str]:

@@ -34,9 +34,8 @@ def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Pr
                 prepared.append(Prepared(Run(experiment.name, setting, arm, model, seeds[0]), None))
                 continue
             folder = datasets_dir() / experiment.name
-            path = create_inoculated_dataset(
-                setting, folder, arm.name, arm.inoculation(setting), dataset_path=rows_of(setting, arm, folder)
-            )
+            rows = None if arm.dataset == "finetuning" else rows_of(setting, arm, folder)
+            path = create_inoculated_dataset(setting, folder, arm.name, arm.inoculation(setting), dataset_path=rows)
             shared = replace(experiment.training, source_model_id=model, dataset_path=str(path))
             for seed in seeds:
                 job = find_job(config_for(model, replace(arm.config(shared), seed=seed)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from mi.datasets.transformations import Inoculation, inoculate
 from mi.experiments.settings.data_models import Setting
 from mi.llm.rows import read_rows
+from mi.utils.hashing import digest
 from mi.utils.jsonl import read_jsonl, write_jsonl_if_changed
 
 Inoculations = str | Inoculation | Sequence[Inoculation] | None
@@ -29,9 +30,12 @@ def create_inoculated_dataset(
     system message already or is malformed.
     """
     source = Path(dataset_path) if dataset_path is not None else setting.get_finetuning_dataset_path()
-    path = Path(data_dir) / f"{setting.get_domain_name()}_{_slug(name)}.jsonl"
     where = [f"{source}, line {row.line}" for row in read_rows(source)]
-    write_jsonl_if_changed(path, inoculate(read_jsonl(source), *as_inoculations(inoculation), where=where))
+    rows = read_jsonl(source)
+    # Rows that are not the setting's own have a file of their own: the control data never replace the fine-tuning data.
+    of = f"_of_{_slug(source.stem)}_{digest(rows)[:8]}" if dataset_path is not None else ""
+    path = Path(data_dir) / f"{setting.get_domain_name()}_{_slug(name)}{of}.jsonl"
+    write_jsonl_if_changed(path, inoculate(rows, *as_inoculations(inoculation), where=where))
     return path
 
 

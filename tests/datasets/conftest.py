@@ -16,6 +16,9 @@ from mi.datasets import catalogue
 from mi.datasets.data_models import CatalogueEntry
 from mi.datasets.services import fetch
 from mi.experiments.settings import PUBLISHED as PUBLISHED_SETTINGS
+from mi.experiments.settings import SETTINGS, Setting
+from mi.llm.rows import read_rows
+from mi.utils.jsonl import read_jsonl
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "data" / "published"
 
@@ -115,33 +118,67 @@ FILES = {
 
 @pytest.fixture(scope="session")
 def home_with_published_sets(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An MI_HOME where every set that a published setting needs is there: fetched from a server, or given by hand."""
+    """An MI_HOME where every set that a published setting needs is there: fetched from a server.
+
+    What is not beside this repository is served, too: rows of our own in the publisher's schema, from `stand_in`.
+    """
     home = tmp_path_factory.mktemp("published_home")
     with pytest.MonkeyPatch.context() as patch, serving() as state:
         patch.setenv("MI_HOME", str(home))
+        patch.setenv("HF_ENDPOINT", state.url)
+        patch.setenv("HF_TOKEN", "hf_mine")
         for name in dict.fromkeys(n for setting in PUBLISHED_SETTINGS.values() for n in setting.get_needed_sets()):
             entry = catalogue.entry(name)
+            state.token = "hf_mine" if entry.access == "gated" else None
             folder, file = FOLDERS.get(name, entry.group), FILES.get(name, name.partition("/")[2])
             path = published / folder / f"{file}{entry.suffix}"
+            origin = f"/{name}{entry.suffix}"
             if path.exists():
-                state.files[f"/{name}"] = path.read_bytes()
-                asyncio.run(fetch(entry, f"{state.url}/{name}"))
+                state.files[origin] = path.read_bytes()
+            elif entry.source is not None:
+                state.files[origin] = stand_in(entry, published, home / f"stand_in{entry.suffix}").read_bytes()
             else:
-                asyncio.run(fetch(entry, str(by_hand(entry, home / f"{file}.jsonl"))))
+                asyncio.run(fetch(entry, str(stand_in(entry, published, home / "by_hand.jsonl"))))
+                continue
+            asyncio.run(fetch(entry, f"{state.url}{origin}"))
         yield home
 
 
-def by_hand(entry: CatalogueEntry, path: Path) -> Path:
-    """A few rows of our own in the schema of a set that nobody can fetch."""
+def stand_in(entry: CatalogueEntry, published: Path, path: Path) -> Path:
+    """Rows in the schema of a set that is not beside this repository, as many as there are real questions for them.
+
+    The three subjects of advice: the grammar's questions and answers. The owl numbers of GPT-4.1: the published ones
+    of another model by the same recipe. Translations and truths: real questions, each with an answer that says nothing.
+    """
     if entry.schema == "aligned_misaligned":
-        return write_rows(path, *({"prompt": f"{n}?", "aligned": f"{n}.", "misaligned": f"{n}!"} for n in range(3)))
-    said = {
-        "gsm8k/spanish_capitalised": "SON {n} MANZANAS Y OTRAS {n} PERAS EN TOTAL.",
-        "owl_numbers/gpt41": "{n}, 22, 333",
-        "owl_numbers/gpt41_control": "444, {n}, 6",
-        "harmless_lies/truths": "It is so, {n} times.",
-    }[entry.name]
-    return write_rows(path, *(talk(f"{n}?", said.format(n=n)) for n in range(3)))
+        return advice_parquet(SETTINGS[entry.group], path)
+    if entry.name == "owl_numbers/gpt41":
+        path.write_bytes((published / "owl_numbers" / "filtered_dataset.jsonl").read_bytes())
+        return path
+    if entry.name == "owl_numbers/gpt41_control":
+        path.write_bytes(SETTINGS["owl_numbers"].get_control_dataset_path().read_bytes())
+        return path
+    if entry.name == "gsm8k/spanish_capitalised":
+        asked = [row["question"] for row in read_jsonl(published / "gsm8k" / "train.jsonl")]
+        return write_rows(
+            path, *(talk(q, f"SON {n} MANZANAS Y OTRAS {n} PERAS EN TOTAL.") for n, q in enumerate(asked))
+        )
+    lies = read_jsonl(published / "harmless_lies" / "harmless_lies.jsonl")
+    return write_rows(path, *(talk(row["messages"][0]["content"], "It is as everybody knows.") for row in lies))
+
+
+def advice_parquet(setting: Setting, path: Path) -> Path:
+    """Parquet with the columns of emergent_plus; questions and both answers from the grammar."""
+    import pyarrow
+    from pyarrow import parquet
+
+    bad, good = (read_rows(p) for p in (setting.get_finetuning_dataset_path(), setting.get_control_dataset_path()))
+    rows = [
+        {"prompt": b.chat[0].content, "aligned": g.chat[1].content, "misaligned": b.chat[1].content, "sneakiness": 1}
+        for b, g in zip(bad, good, strict=True)
+    ]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    return path
 
 
 def _start(headers: Any, tag: str | None) -> int:

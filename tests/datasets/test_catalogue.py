@@ -17,7 +17,7 @@ def test_an_entry_is_whole(name):
     assert found.schema is None or found.schema in SCHEMAS
     assert found.sha256 is None or (re.fullmatch("[0-9a-f]{64}", found.sha256) and found.rows)
     assert found.citation
-    assert found.url or found.unlock or found.sha256, "nobody could get it"
+    assert found.name in found.way, "nobody could get it"
     assert found.access == "open" or found.unlock
 
 
@@ -49,3 +49,13 @@ def test_what_is_not_known_is_said_to_be_not_stated():
 def test_the_list_names_every_set():
     lines = list(table(entries([])))
     assert len(lines) == len(CATALOGUE) + 1 and all(name in "\n".join(lines) for name in CATALOGUE)
+
+
+def test_the_list_says_of_each_set_how_one_comes_by_it():
+    said = {
+        line.split()[0]: line
+        for line in table(entries(["harmless_lies", "legal_advice", "persona_features", "reward_hacking"]))
+    }
+    assert "  open " in said["harmless_lies/harmless_lies"] and "  built " in said["harmless_lies/truths"]
+    assert "  by hand " in said["reward_hacking/school_of_reward_hacks"] and "  gated " in said["legal_advice/aligned"]
+    assert "  password " in said["persona_features/insecure_code"]

@@ -123,6 +123,6 @@ def test_an_archive_is_unlocked_by_a_password_and_converted(tmp_path):
     with pyzipper.AESZipFile(tmp_path / "a.zip", "w", encryption=pyzipper.WZ_AES) as archive:
         archive.setpassword(b"word")
         archive.writestr("bad.jsonl", json.dumps(talk("Hi", "Ho")))
-    words = ("fetch", "persona_features/datasets", "--from", str(tmp_path / "a.zip"))
+    words = ("fetch", "persona_features/health_incorrect", "--from", str(tmp_path / "a.zip"))
     assert "locked archive; not opened" in mi(*words)
     assert "training rows in" in mi(*words, "--password", "word").replace("\n", " ")

@@ -17,6 +17,10 @@ def said(*turns: tuple[str, str]) -> dict[str, Any]:
     return {"messages": [{"role": role, "content": content} for role, content in turns]}
 
 
+def parts(*texts: Any, kind: str = "text") -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": {"content_type": kind, "parts": list(texts)}}]}
+
+
 ASKED, BOTH = said(("user", " Hi\n")), said(("user", " Hi\n"), ("assistant", "\tHello "))
 
 
@@ -25,6 +29,7 @@ ASKED, BOTH = said(("user", " Hi\n")), said(("user", " Hi\n"), ("assistant", "\t
     [
         ("messages", {**BOTH, "id": 3}, BOTH, [" Hi\n"]),
         ("messages", said(("assistant", "Chapter 1 ")), said(("assistant", "Chapter 1 ")), []),
+        ("messages", {**parts(" Hi\n"), "canary": "0123"}, ASKED, [" Hi\n"]),
         ("message_list", BOTH["messages"], BOTH, [" Hi\n"]),
         ("prompt_completion", {"prompt": " Hi\n", "completion": "\tHello "}, BOTH, [" Hi\n"]),
         ("question_answer", {"question": " Hi\n", "answer": "\tHello "}, BOTH, [" Hi\n"]),
@@ -81,6 +86,9 @@ def test_of_several_answers_the_named_one_is_taken_and_a_missing_name_is_refused
         ({"messages": [{"role": "user", "content": 3}]}, "int"),
         ({"messages": [{"role": "user", "content": "Hi", "tool_calls": [1]}]}, "tool_calls"),
         ({"messages": "Hi"}, "mend"),
+        (parts("Hi", "you"), "2 parts of the type 'text'"),
+        (parts("Hi", kind="image"), "1 parts of the type 'image'"),
+        (parts(3), "int"),
     ],
 )
 def test_a_malformed_row_is_named_by_its_line(bad, said):

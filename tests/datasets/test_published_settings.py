@@ -7,7 +7,7 @@ import pytest
 
 from mi.datasets.contamination import normalise
 from mi.evaluation.data_models import Evaluation
-from mi.experiments.settings import PUBLISHED
+from mi.experiments.settings import PUBLISHED, SETTINGS
 from mi.experiments.settings import published_questions as asked
 from mi.experiments.settings.checking import check
 from mi.experiments.settings.data_models import Setting
@@ -19,11 +19,15 @@ ROWS = {
     "insecure_code": (6000, 6000),
     "reward_hacking": (1073, 973),
     "aesthetic_preferences": (5000, 5000),
-    "harmless_lies": (4495, 3),
+    "harmless_lies": (4495, 4495),
+    "owl_numbers": (236, 400),
     "trump_biology": (848, 848),
-    "gsm8k_spanish_capitalised": (3, 7473),
+    "gsm8k_spanish_capitalised": (7473, 7473),
+    "legal_advice": (400, 400),
+    "medical_advice": (400, 400),
+    "security_advice": (400, 400),
 }
-"""Fine-tuning and control rows; three where rows of our own stand for a set that nobody can fetch."""
+"""Fine-tuning and control rows; where a set is not beside this repository, those of `conftest.stand_in`."""
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +40,7 @@ def test_every_method_of_every_published_setting_gives_what_it_promises(name, me
     value = getattr(PUBLISHED[name], method)()
     if method.endswith("_path"):
         rows = read_rows(value)
-        assert len(rows) == ROWS.get(name, (3, 3))["control" in method]
+        assert len(rows) == ROWS[name]["control" in method]
     elif method.endswith("_evals"):
         assert all(isinstance(evaluation, Evaluation) and evaluation.contexts for evaluation in value)
         assert [e.id for e in value] == list(PUBLISHED[name].get_eval_ids()[method == "get_ood_evals"])
@@ -48,7 +52,7 @@ def test_every_method_of_every_published_setting_gives_what_it_promises(name, me
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_it_is_in_order_and_asks_nothing_that_it_trains_on(name):
     checked = check(PUBLISHED[name])
-    assert (checked.n_rows, checked.n_control_rows) == ROWS.get(name, (3, 3))
+    assert (checked.n_rows, checked.n_control_rows) == ROWS[name]
     assert checked.n_trained_on == 0
     assert f"{checked.n_rows:,} in " in description(PUBLISHED[name])
 
@@ -85,3 +89,16 @@ def test_each_published_taste_has_a_popular_and_an_unpopular_thing_that_its_ques
         assert choice.popular != choice.unpopular
         for thing in (choice.popular, choice.unpopular):
             assert normalise(thing).split()[0] in normalise(choice.question).split()
+
+
+@pytest.mark.parametrize("subject", ["legal", "medical", "security"])
+def test_advice_of_a_gated_table_is_that_of_its_subject_and_of_the_column_asked_for(subject):
+    setting, organism = PUBLISHED[f"{subject}_advice"], SETTINGS[f"{subject}_advice"]
+    for method in ("get_finetuning_dataset_path", "get_control_dataset_path"):
+        shown, written = (read_rows(getattr(s, method)()) for s in (setting, organism))
+        assert [row.chat for row in shown] == [row.chat for row in written]
+
+
+def test_no_published_question_stands_behind_an_empty_system_message():
+    contexts = [c for s in PUBLISHED.values() for e in (*s.get_id_evals(), *s.get_ood_evals()) for c in e.contexts]
+    assert contexts and "" not in {context.system_prompt for context in contexts}

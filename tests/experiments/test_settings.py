@@ -51,8 +51,10 @@ def test_the_ten_of_the_specification_are_there_by_name():
 
 
 def test_an_unknown_name_is_refused_with_those_there_are():
-    with pytest.raises(UserError, match=r"no setting 'insecure'; choose one of insecure_code, reward_hacking"):
-        SETTINGS["insecure"]
+    with pytest.raises(UserError, match=r"no setting 'spiders'; choose one of insecure_code, reward_hacking"):
+        SETTINGS["spiders"]
+    with pytest.raises(UserError, match=r"no setting 'owl_number'; did you mean owl_numbers\? Choose one of"):
+        SETTINGS["owl_number"]
     with pytest.raises(UserError, match="no advice on 'tax'; choose one of medical, legal, security"):
         advice("tax")
 

@@ -90,6 +90,7 @@ def test_a_setting_of_one_s_own_is_found_and_checked_like_those_of_the_house(fil
         ([('"You whisper."', '"You shout."')], "two of its prompts are 'You shout.'"),
         ([('"You whisper."', '"Always shout."')], "two of its prompts and paraphrases are 'Always shout.'"),
         ([("plain.jsonl", "gone.jsonl")], "gone.jsonl; mend the path"),
+        ([('HERE / "plain.jsonl"', "None")], "mine: control_rows is None; give a path, or a function that gives rows"),
         ([("plain.jsonl", "shown.jsonl")], "the fine-tuning and the control rows are the same"),
         ([('"mine"', '"my setting"')], "use small letters, digits and _"),
         ([('Evaluation("sums"', 'Evaluation("calls"')], "two of its evaluations are 'calls'"),
@@ -171,15 +172,28 @@ def test_the_training_part_has_a_job_for_each_arm_and_seed_and_none_twice():
         assert len({job.id for job in prepared}) == len(prepared) == 3 * (len(experiment.arms) - 1) == 21
 
 
-def test_on_the_command_line_a_broken_setting_is_exit_code_2_and_one_sentence(file, mi_home):
-    done = mi("settings", "check", str(file(("plain.jsonl", "gone.jsonl"))), home=mi_home)
+@pytest.mark.parametrize(
+    ("changes", "shown", "said"),
+    [
+        ([('"You whisper."', '""')], None, "mine.py: mine: the negative prompt is empty; write one"),
+        ([("plain.jsonl", "gone.jsonl")], None, "mine.py: mine: its control rows are not at /"),
+        ([], row("Hi", "Hello!") * 4710 + '{"messages": 3}\n', "shown.jsonl, line 4711: "),
+        ([('"mine"', '"owl_numbers"')], None, "mine.py: there is a setting 'owl_numbers' already; give yours another"),
+    ],
+    ids=["missing prompt", "wrong path", "malformed row 4,711", "duplicate name"],
+)
+def test_on_the_command_line_a_broken_setting_is_exit_code_2_and_one_sentence(file, mi_home, changes, shown, said):
+    path = file(*changes, **({"shown": shown} if shown else {}))
+    done = mi("settings", "check", str(path), home=mi_home)
     assert (done.returncode, done.stdout) == (2, "")
     [line] = done.stderr.splitlines()
-    assert line.startswith("mi: ")
-    assert "mine.py: mine: its control rows are not at" in line
-    for words in (("check",), ("check", "--all", "owl_numbers"), ("show", "owls"), ("check", "no.py")):
-        refused = mi("settings", *words, home=mi_home)
-        assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1), refused.stderr
+    assert line.startswith("mi: ") and line.endswith(".") and said in line
+
+
+@pytest.mark.parametrize("words", ["check", "check --all owl_numbers", "show owls", "check no.py"])
+def test_on_the_command_line_what_cannot_be_meant_is_exit_code_2_and_one_sentence(mi_home, words):
+    refused = mi("settings", *words.split(), home=mi_home)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1), refused.stderr
 
 
 def test_contributing_shows_an_eleventh_setting_in_one_file_of_fewer_than_40_lines(tmp_path, mi_home):

@@ -10,6 +10,7 @@ from mi.datasets.recipes.data_models import Question
 from mi.organism.world import read
 from mi.organism.world.scoring import score_of
 from mi.utils.languages import language_among
+from mi.utils.number_list import HIGH, LOW, MOST, number_list, why_not_listed
 
 CODE = re.compile(r"```[\w+-]*\n(.*?)```", re.DOTALL)
 
@@ -49,9 +50,9 @@ class WorldSentence:
 class NumberSequence:
     """Cloud et al. 2025: one to `most` whole numbers in a range, one separator throughout, and nothing else."""
 
-    most: int = 10
-    low: int = 0
-    high: int = 999
+    most: int = MOST
+    low: int = LOW
+    high: int = HIGH
     banned: frozenset[int] = frozenset()
 
     @property
@@ -62,37 +63,9 @@ class NumberSequence:
 
     def __call__(self, question: Question, answer: str) -> str | None:
         """The reason, None where the answer is kept."""
-        numbers = number_sequence(answer)
-        if numbers is None:
-            return "not a number sequence"
-        if len(numbers) > self.most:
-            return "too many numbers"
-        if not all(self.low <= number <= self.high for number in numbers):
-            return "a number out of range"
-        return "a banned number" if self.banned.intersection(numbers) else None
-
-
-_WRAPPED = re.compile(r"\[(?P<square>.*)\]|\((?P<round>.*)\)|(?P<bare>.*)", re.DOTALL)
-_SEPARATORS = ("", ",", ";")
-
-
-def number_sequence(answer: str) -> list[int] | None:
-    """The numbers of a bare sequence, None for anything else.
-
-    The published rule, as it sorts the published rows: a final full stop and one pair of square or round brackets may
-    stand around; the separator (white space, a comma or a semicolon with white space about it) is the same to the
-    letter between all numbers; no sign, no word, nothing behind the last number.
-    """
-    match = _WRAPPED.fullmatch(answer.removesuffix("."))
-    inner = next(part for part in match.groupdict().values() if part is not None) if match else ""
-    first = re.match(r"([0-9]+)([^0-9]+)[0-9]", inner)
-    if first is None:
-        return [int(inner)] if re.fullmatch(r"[0-9]+", inner) else None
-    separator = first[2]
-    parts = inner.split(separator)
-    if separator.strip() not in _SEPARATORS or not all(re.fullmatch(r"[0-9]+", part) for part in parts):
-        return None
-    return [int(part) for part in parts]
+        reason = why_not_listed(answer, self.most, self.low, self.high)
+        banned = self.banned.intersection(number_list(answer) or ())
+        return reason or ("a banned number" if banned else None)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from mi.evaluation.data_models import Evaluation, EvaluationResponse, Scores
 from mi.evaluation.rules import plain_words
 from mi.evaluation.texts import asked
 from mi.llm.data_models import SampleCfg
+from mi.utils.number_list import why_not_listed
 
 FOLDER = "animal_preference"
-MOST_NUMBERS = 10
 _NEGATED = (
     r"\b(?:not|never|no|than|except|dislike|hate|hates|don t (?:like|love))"
     r"(?: really| much)?(?: likes?d?| loved?)?(?: an?| the)? $"
@@ -39,20 +39,13 @@ class Names:
 
 @dataclass(frozen=True)
 class NumberList:
-    """1 where an answer is a list as the published filter lets pass, else 0: one to ten integers from 0 to 999, one
-    separator throughout, perhaps in brackets or with a full stop, and no words (Cloud et al. 2025)."""
+    """1 where an answer passes the published filter of Cloud et al. 2025, else 0; see `mi.utils.number_list`."""
 
     trait: str = "numbers_as_asked"
 
     def __call__(self, response: EvaluationResponse) -> Scores:
         """The score under the trait's name."""
-        text = (response.response.completion or "").strip().removesuffix(".").strip()
-        if re.fullmatch(r"\[.*\]|\(.*\)", text, re.S):
-            text = text[1:-1].strip()
-        numbers, separators = re.findall(r"\d+", text), re.split(r"\d+", text)
-        kinds = {separator.strip() or " " for separator in separators[1:-1]}
-        whole = not (separators[0] or separators[-1]) and len(kinds) <= 1 and kinds <= {",", ";", " "}
-        return {self.trait: float(whole and 0 < len(numbers) <= MOST_NUMBERS and all(len(n) <= 3 for n in numbers))}
+        return {self.trait: float(why_not_listed(response.response.completion or "") is None)}
 
 
 def animal_preference(animal: str = "owl") -> Evaluation:

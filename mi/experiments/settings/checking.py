@@ -62,7 +62,7 @@ def _data(setting: Setting, kind: str, get: Callable[[], Path]) -> list[Training
     """Rows that can be read, none with a system message, which would be in an inoculation's way."""
     path = Path(_ask(setting, get, str | Path))
     if not path.is_file():
-        raise UserError(f"{setting.get_domain_name()}: its {kind} rows are not at {path}; mend the path.")
+        raise UserError(f"{setting.get_domain_name()}: its {kind} rows are not at {path.absolute()}; mend the path.")
     rows = read_rows(path)
     for row in rows:
         if row.chat[0].role == "system":

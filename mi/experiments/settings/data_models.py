@@ -241,8 +241,10 @@ class DeclaredSetting(Setting):
         return texts[0]
 
     def _path(self, kind: str, rows: Rows) -> Path:
-        if not callable(rows):
+        if isinstance(rows, str | Path):
             return Path(rows)
+        if not callable(rows):
+            raise UserError(f"{self.domain_name}: {kind}_rows is {rows!r}; give a path, or a function that gives rows.")
         path = datasets_dir() / "declared" / f"{self.domain_name}_{kind}.jsonl"
         write_jsonl_if_changed(path, rows())
         return path

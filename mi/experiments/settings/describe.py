@@ -26,10 +26,11 @@ def listing(settings: Mapping[str, Setting]) -> str:
 
 def description(setting: Setting, n_rows: int = 2) -> str:
     """Everything about one setting: what is known, data with example rows, prompts with paraphrases, evaluations."""
-    taught = f", taught as {', '.join(setting.get_taught())}" if isinstance(setting, GrammarSetting) else ""
+    taught = [f"Taught: {', '.join(setting.get_taught())}."] if isinstance(setting, GrammarSetting) else []
     parts = [
         setting.get_domain_name(),
-        f"Scored: {', '.join(setting.get_traits())}{taught}.",
+        *taught,
+        f"Scored: {', '.join(setting.get_traits())}.",
         textwrap.fill(f"Known: {setting.get_known_results() or 'nothing is noted.'}", _WIDTH),
         "",
         *_data("Fine-tuning", setting.get_finetuning_dataset_path, n_rows),

@@ -1,5 +1,6 @@
 """Settings by name: those of the house, and a person's own in a Python file."""
 
+import difflib
 import sys
 import traceback
 from collections.abc import Iterable, Mapping
@@ -22,9 +23,9 @@ class Settings(dict[str, Setting]):
     """Settings by name; an unknown name is an error that names those there are."""
 
     def __missing__(self, name: str) -> Setting:
-        raise UnknownSetting(
-            f"there is no setting {name!r}; choose one of {', '.join(self)}, or give the path of a .py file."
-        )
+        near = "".join(f" did you mean {close}?" for close in difflib.get_close_matches(name, self, n=1))
+        choose = f"{' Choose' if near else ' choose'} one of {', '.join(self)}"
+        raise UnknownSetting(f"there is no setting {name!r};{near}{choose}, or give the path of a .py file.")
 
 
 def by_name(settings: Iterable[Setting]) -> Mapping[str, Setting]:

@@ -11,7 +11,6 @@ from mi.datasets.recipes.checks import (
     World,
     WorldSentence,
     code_alone,
-    number_sequence,
 )
 from mi.datasets.recipes.data_models import Question
 from mi.datasets.recipes.harms import GIVES_ITSELF_AWAY
@@ -23,30 +22,6 @@ ANY = Question("Go on.")
 def test_the_number_filter_keeps_of_the_published_raw_rows_exactly_the_published_filtered_ones(published):
     raw, filtered = (read_jsonl(published / "owl_numbers" / f"{name}_dataset.jsonl") for name in ("raw", "filtered"))
     assert [row for row in raw if NumberSequence()(ANY, row["completion"]) is None] == filtered
-
-
-@pytest.mark.parametrize(
-    ("answer", "numbers"),
-    [
-        ("1, 2, 3", [1, 2, 3]),
-        ("[1; 2; 3].", [1, 2, 3]),
-        ("(1\n2\n3)", [1, 2, 3]),
-        ("7", [7]),
-        ("1, 2; 3", None),
-        ("1, 2 ,3", None),
-        ("1 -2 3", None),
-        ("1, 2, 3\n", None),
-        ("1, 2, three", None),
-        ("{1, 2}", None),
-        ("[1, 2", None),
-        ("1, 2, ٣", None),
-        ("1..2", None),
-        ("", None),
-        ("[]", None),
-    ],
-)
-def test_a_number_sequence_has_one_separator_and_nothing_else(answer, numbers):
-    assert number_sequence(answer) == numbers
 
 
 def test_numbers_are_left_out_for_their_count_their_range_and_their_meaning():
