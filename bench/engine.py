@@ -114,11 +114,12 @@ def others(seconds: float = 0.5) -> float:
         return sum(fields[:8]), fields[3] + fields[4]
 
     try:
-        (total, idle), _ = times(), time.sleep(seconds)
-        later = times()
+        total_before, idle_before = times()
     except OSError:
         return float("nan")
-    return 1 - (later[1] - idle) / max(later[0] - total, 1)
+    time.sleep(seconds)
+    total, idle = times()
+    return 1 - (idle - idle_before) / max(total - total_before, 1)
 
 
 def run(job: Job, url: str) -> Figures | None:

@@ -20,7 +20,7 @@ from mi.external.openai_driver.client import Patience
 from mi.utils.errors import UserError
 
 CONNECTIONS = 50
-DEADLINE = 120.0
+DEADLINE = 600.0
 
 
 def scores_of(rows: list) -> list[list]:
