@@ -10,6 +10,10 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/installed
 EXPERIMENT ?= A07_spanish_capitalization
 SEEDS ?= 3
+# Of bench-engine: one part of it, everything once and small, what was measured before forgotten.
+PART ?= all
+QUICK ?=
+AFRESH ?=
 # Two processes of one thread each: two threads of one small matrix only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
@@ -54,11 +58,12 @@ format: $(STAMP)  ## Format the code and mend what the linter can.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench-engine: $(STAMP) bench/.venv-engine/installed  ## Compare the evaluation engine with its peers, which get an environment of their own (half an hour).
-	@$(BIN)/python bench/engine.py
+bench-engine: $(STAMP) bench/.venv-engine/installed  ## Compare the evaluation engine with its peers (25 minutes; PART=, QUICK=1: docs/evaluation.md).
+	@$(BIN)/python bench/engine.py $(PART) $(if $(QUICK),--quick) $(if $(AFRESH),--afresh)
 
+# A dozen at a time: what is installed stays so, should the network or the patience end.
 bench/.venv-engine/installed: bench/engine-requirements.txt
 	@echo "Installing the peers into bench/.venv-engine (once; a few minutes) ..."
-	@$(PYTHON) -m venv bench/.venv-engine
-	@bench/.venv-engine/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r bench/engine-requirements.txt
+	@test -x bench/.venv-engine/bin/python || $(PYTHON) -m venv bench/.venv-engine
+	@sed -n '/^[a-z]/p' $< | xargs -n 12 bench/.venv-engine/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary=:all: --retries 10 --timeout 60
 	@touch $@

@@ -1,32 +1,91 @@
 """How fast are evaluation engines, beside each other? N samples and one judge's call each against one local server.
 
-`make bench-engine` sets up the peers in an environment of their own and runs this. The server is a process of its own;
-all engines ask it in turns, several rounds, with no latency and with 50 ms, 200 connections each. Printed are medians,
-and each engine's time over ours. CPU seconds are those of the engine's process: on a busy machine read these, for
-others' load does not enter them. What is asked for is in engine_peers.py; ours keeps every answer on the disk.
+`make bench-engine` sets up the peers in an environment of their own and runs all parts, about half an hour on an idle
+machine; `make bench-engine PART=scale` runs one, PART=table prints what is known, QUICK=1 tries everything with fifty
+samples. What was measured is kept in bench/.engine: after a stop the same command goes on where it was, until the
+engine, the peers or this benchmark change. AFRESH=1 measures anew.
+
+The server is a process of its own; all engines ask it in turns, 200 connections each, ours with its store on the disk.
+CPU seconds are those of the engine's process. Wall times count on an idle machine only: `others` is the share of the
+machine's processors that was busy just before.
 """
 
 import argparse
 import contextlib
+import hashlib
 import json
+import os
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+from engine_table import AGAIN, OURS, Figures, Job, Sizes, print_tables
+
 ROOT = Path(__file__).resolve().parents[1]
+KEPT = ROOT / "bench" / ".engine"
 PEER_PYTHON = ROOT / "bench" / ".venv-engine" / "bin" / "python"
-OURS = "mi"
 PEERS = (
     "bare_aiohttp", "openai_on_aiohttp", "openai_sdk", "llmcomp", "latteries", "litellm", "reference", "inspect_ai",
 )  # fmt: skip
-LATENCIES = (0.0, 0.05)
-LIMIT, LIMITED_SAMPLES = 40, 500
-Figures = dict[str, float]
+PARTS = {
+    "wire-0ms": (),
+    "wire-50ms": ("--latency", "0.05"),
+    "limit": ("--rate", "40"),
+    "scale": (),
+}
+"""What the server of each part is started with."""
+WHAT_COUNTS = (
+    "mi/eval.py", "mi/evaluation/*.py", "mi/external/openai_driver/*.py", "mi/llm/*.py", "mi/utils/*.py",
+    "bench/engine*", "tests/support/*.py",
+)  # fmt: skip
+"""Files whose change makes what was measured before another benchmark's."""
+TIMEOUT = 1800.0
+
+
+QUICK = Sizes(50, 500, 60, 1)
+
+
+def jobs_of(part: str, sizes: Sizes, engines: tuple[str, ...]) -> list[Job]:
+    """What a part measures, in this order: the engines take turns."""
+    rounds = range(sizes.rounds)
+    if part == "limit":
+        return [Job(part, OURS, sizes.limited, number) for number in rounds]
+    if part == "scale":
+        small = [Job(part, OURS, sizes.samples, number) for number in rounds]
+        again = [Job(part, AGAIN, sizes.large, number) for number in rounds]
+        return [*small, Job(part, OURS, sizes.large, 0), *again]
+    return [Job(part, name, sizes.samples, number) for number in rounds for name in (OURS, *engines)]
+
+
+def version() -> str:
+    """A digest of the engine, of what the peers are pinned to, and of this benchmark."""
+    content = hashlib.sha256()
+    for path in sorted(path for pattern in WHAT_COUNTS for path in ROOT.glob(pattern) if path.is_file()):
+        content.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    return content.hexdigest()[:16]
+
+
+class Kept:
+    """The figures of this version, a JSON line each."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.found: dict[Job, Figures] = {}
+        for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+            record = json.loads(line)
+            self.found[Job(*record["job"])] = record["figures"]
+
+    def add(self, job: Job, figures: Figures) -> None:
+        """Keep one more."""
+        self.found[job] = figures
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"job": job, "figures": figures}) + "\n")
 
 
 @contextlib.contextmanager
@@ -35,8 +94,10 @@ def server(*options: str) -> Iterator[str]:
     program = [sys.executable, str(ROOT / "tests" / "support" / "standin.py"), *options]
     with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.kill()
+        try:
+            yield process.stdout.readline().strip()
+        finally:
+            process.kill()
 
 
 def asked(url: str) -> int:
@@ -45,103 +106,87 @@ def asked(url: str) -> int:
         return json.load(reply)["requests"]
 
 
-def run(name: str, url: str, n: int, home: Path) -> Figures | None:
+def others(seconds: float = 0.5) -> float:
+    """The share of the machine's processors that is busy while we only wait; NaN where the system does not say."""
+
+    def times() -> tuple[int, int]:
+        fields = [int(field) for field in Path("/proc/stat").read_text("utf-8").split("\n", 1)[0].split()[1:]]
+        return sum(fields[:8]), fields[3] + fields[4]
+
+    try:
+        total_before, idle_before = times()
+    except OSError:
+        return float("nan")
+    time.sleep(seconds)
+    total, idle = times()
+    return 1 - (idle - idle_before) / max(total - total_before, 1)
+
+
+def run(job: Job, url: str) -> Figures | None:
     """The figures of one run of one engine; None, with its last words on standard error, where it fails."""
-    if name == OURS:
-        program = [sys.executable, "bench/engine_ours.py", url, str(n), str(home)]
+    kept = job.part == "scale" and job.n > 0
+    home = KEPT / f"store-{job.n}" if kept else Path(tempfile.mkdtemp())
+    if job.engine != AGAIN:
+        shutil.rmtree(home, ignore_errors=True)
+    if job.engine in (OURS, AGAIN):
+        program = [sys.executable, "bench/engine_ours.py", url, str(job.n), str(home)]
     else:
-        program = [str(PEER_PYTHON), "bench/engine_peers.py", name, url, str(n)]
-    before = asked(url)
-    result = subprocess.run(program, cwd=ROOT, capture_output=True, text=True)
-    lines = [line for line in result.stdout.splitlines() if line.startswith("{")]
-    if result.returncode or not lines:
-        print(f"{name} failed: {result.stderr[-500:]}", file=sys.stderr)
+        program = [str(PEER_PYTHON), "bench/engine_peers.py", job.engine, url, str(job.n)]
+    busy, before = others(), asked(url)
+    try:
+        result = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        print(f"{job.engine} failed: it had not ended after {TIMEOUT:.0f} s", file=sys.stderr)
         return None
-    return json.loads(lines[-1]) | {"requests": asked(url) - before}
-
-
-def fresh_run(name: str, url: str, n: int) -> Figures | None:
-    """As `run`, with an empty store."""
-    home = Path(tempfile.mkdtemp())
-    try:
-        return run(name, url, n, home)
     finally:
-        shutil.rmtree(home)
+        if not kept:
+            shutil.rmtree(home, ignore_errors=True)
+    lines = [line for line in result.stdout.splitlines() if line.startswith('{"wall"')]
+    if result.returncode or not lines:
+        print(f"{job.engine} failed: {result.stderr.strip()[-500:]}", file=sys.stderr)
+        return None
+    return json.loads(lines[-1]) | {"requests": asked(url) - before, "others": busy}
 
 
-def side_by_side(names: tuple[str, ...], n: int, rounds: int) -> None:
-    """All engines in turns; a line each with medians and with its time over ours."""
-    for latency in LATENCIES:
-        found: dict[str, list[Figures]] = {name: [] for name in names}
-        with server("--latency", str(latency)) as url:
-            for _ in range(rounds):
-                for name in names:
-                    if (figures := fresh_run(name, url, n)) is not None:
-                        found[name].append(figures)
-        print(f"\n{n} samples and {n} judgements, {latency * 1000:.0f} ms latency, medians of {rounds}")
-        print(f"{'':18}{'wall s':>8}{'CPU s':>8}{'MB':>7}{'requests':>10}{'wall/ours':>11}{'CPU/ours':>10}")
-        ours = {key: median(found[OURS], key) for key in ("wall", "cpu")}
-        for name, runs in sorted(found.items(), key=lambda item: median(item[1], "cpu")):
-            wall, cpu, mb, requests = (median(runs, key) for key in ("wall", "cpu", "mb", "requests"))
-            ratios = f"{wall / ours['wall']:11.2f}{cpu / ours['cpu']:10.2f}"
-            print(f"{name:18}{wall:8.2f}{cpu:8.2f}{mb:7.0f}{requests:10.0f}{ratios}", flush=True)
-
-
-def median(runs: list[Figures], key: str) -> float:
-    """The median of a figure; NaN where every run failed."""
-    return statistics.median(figures[key] for figures in runs) if runs else float("nan")
-
-
-def under_a_limit(rounds: int) -> None:
-    """Ours against a server that allows LIMIT requests a second and refuses the others with Retry-After."""
-    calls = 2 * LIMITED_SAMPLES
-    ideal = (calls - LIMIT) / LIMIT
-    for _ in range(rounds):
-        with server("--rate", str(LIMIT)) as url:
-            figures = fresh_run(OURS, url, LIMITED_SAMPLES)
-        assert figures is not None
-        print(
-            f"\n{calls} calls at {LIMIT} a second (429 with Retry-After): {figures['wall']:.1f} s, "
-            f"{figures['wall'] / ideal:.3f} of the ideal {ideal:.0f} s; {figures['requests']:.0f} requests",
-            flush=True,
-        )
-
-
-def at_scale(small: int, large: int) -> None:
-    """Ours: memory and cost a sample at both sizes, and the second run of the large one, which asks for nothing."""
-    home = Path(tempfile.mkdtemp())
-    try:
-        with server() as url:
-            few, many = run(OURS, url, small, home / "small"), run(OURS, url, large, home / "large")
-            again = run(OURS, url, large, home / "large")
-    finally:
-        shutil.rmtree(home)
-    assert few is not None and many is not None and again is not None
-    print(f"\n{small} samples: peak {few['mb']:.0f} MB; {large} samples: peak {many['mb']:.0f} MB")
-    for key in ("wall", "cpu"):
-        ratio = many[key] / large / (few[key] / small)
-        print(f"cost a sample at {large} over that at {small}, {key}: {ratio:.2f}")
-    print(
-        f"{large} samples and judgements again: {again['wall']:.2f} s wall, {again['cpu']:.2f} s CPU, "
-        f"{again['requests']:.0f} requests, peak {again['mb']:.0f} MB",
-        flush=True,
-    )
+def measure(part: str, jobs: list[Job], kept: Kept) -> None:
+    """Measure what is missing of a part."""
+    missing = [job for job in jobs if job not in kept.found]
+    if any(job.engine == AGAIN and not (KEPT / f"store-{job.n}").exists() for job in missing):
+        large = next(job for job in jobs if job.engine == OURS and job.n == missing[-1].n)
+        missing = [large, *(job for job in missing if job != large)]
+    if not missing:
+        return
+    print(f"{part}: {len(missing)} runs of {len(jobs)} to do", flush=True)
+    with server(*PARTS[part]) as url:
+        for job in missing:
+            if (figures := run(job, url)) is not None:
+                kept.add(job, figures)
+                told = ", ".join(f"{name} {value:.2f}" for name, value in figures.items())
+                print(f"  {job.engine:18}{job.n:>7} samples, round {job.round + 1}: {told}", flush=True)
+    if all(job in kept.found for job in jobs):
+        for job in jobs:
+            shutil.rmtree(KEPT / f"store-{job.n}", ignore_errors=True)
 
 
 def main() -> None:
-    """Print all tables."""
+    """Measure, then print all tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--samples", type=int, default=2000)
-    parser.add_argument("--large", type=int, default=100_000, help="samples of the large run; 0 for none")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--limited", type=int, default=1, help="runs against the server that limits; 0 for none")
+    parser.add_argument("part", nargs="?", default="all", choices=("all", *PARTS, "table"))
+    parser.add_argument("--quick", action="store_true", help="everything once, with fifty samples")
+    parser.add_argument("--afresh", action="store_true", help="forget what was measured of this part")
     parser.add_argument("--engines", nargs="*", default=PEERS, choices=PEERS, help="which peers; by default all")
     options = parser.parse_args()
-    if options.large:
-        at_scale(options.samples, options.large)
-    under_a_limit(options.limited)
-    if options.rounds:
-        side_by_side((OURS, *options.engines), options.samples, options.rounds)
+    sizes = QUICK if options.quick else Sizes()
+    parts = [part for part in PARTS if options.part in ("all", part)]
+    kept = Kept(KEPT / f"{version()}.jsonl")
+    print(f"{os.cpu_count()} processors; the figures are kept in {KEPT.relative_to(ROOT)}", flush=True)
+    for part in parts:
+        jobs = jobs_of(part, sizes, tuple(options.engines))
+        if options.afresh:
+            kept.found = {job: figures for job, figures in kept.found.items() if job not in jobs}
+        measure(part, jobs, kept)
+    every = {job for part in PARTS for job in jobs_of(part, sizes, PEERS)}
+    print_tables({job: figures for job, figures in kept.found.items() if job in every}, sizes, options.quick)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,12 @@ class EvaluationContext:
     system_prompt: str | None = None
     expected_response: str | None = None
 
+    def __post_init__(self) -> None:
+        if not isinstance(self.question, str):
+            raise UserError(f"a context's question is {type(self.question).__name__}; give a string.")
+        if self.system_prompt is not None and not isinstance(self.system_prompt, str):
+            raise UserError(f"a context's system prompt is {type(self.system_prompt).__name__}; give a string or None.")
+
     def messages(self) -> Chat:
         """The conversation that is sent."""
         return chat(self.question, self.system_prompt)

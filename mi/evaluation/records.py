@@ -64,8 +64,7 @@ def key_of(line: bytes) -> str | None:
     """The key of a whole line; None where it is damaged."""
     if line.startswith(_OPENING):
         start = len(_OPENING)
-        content = memoryview(line)[:-_CHECKSUM_LENGTH]
-        if line[-_CHECKSUM_LENGTH:] != _CHECKSUM % crc32(content):
+        if line[-_CHECKSUM_LENGTH:] != _CHECKSUM % crc32(line[:-_CHECKSUM_LENGTH]):
             return None
     elif line.startswith(_OPENING_1):
         start = len(_OPENING_1)

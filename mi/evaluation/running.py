@@ -13,8 +13,8 @@ from mi.evaluation.judges import REFUSED, UNJUDGED, Case, Court
 from mi.evaluation.reserve import Reserve
 from mi.evaluation.scoring import score
 from mi.evaluation.store import Call, store_dir
-from mi.llm.data_models import Chat, LLMResponse, Model, Verdict
-from mi.llm.identity import call_digest, cfg_json, chat_json
+from mi.llm.data_models import LLMResponse, Model, SampleCfg, Verdict
+from mi.llm.identity import call_digest, cfg_json, question_json
 from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
 
@@ -25,9 +25,16 @@ class Slot(NamedTuple):
     evaluation: int
     context: EvaluationContext
     sample_index: int
-    call: Call
+    cfg: SampleCfg
+    index: int
+    """Of the sample among all of this conversation, which another context may share."""
     chat: str
-    """The call's conversation as canonical JSON."""
+    """The conversation as canonical JSON."""
+
+    @property
+    def call(self) -> Call:
+        """What is to be asked; made when it is, for most slots are answered already."""
+        return Call(self.context.messages(), self.cfg, self.index)
 
 
 def slots_of(evaluations: Sequence[Evaluation]) -> list[Slot]:
@@ -40,13 +47,12 @@ def slots_of(evaluations: Sequence[Evaluation]) -> list[Slot]:
         raise UserError(f"{', '.join(repeated)}: two evaluations share this id; give each its own.")
     slots: list[Slot] = []
     for place, evaluation in enumerate(evaluations):
-        chats = [context.messages() for context in evaluation.contexts]
-        copies, seen = Counter(chats), Counter[Chat]()
+        chats = [question_json(context.question, context.system_prompt) for context in evaluation.contexts]
+        copies, seen = Counter(chats), Counter[str]()
         for context, chat in zip(evaluation.contexts, chats, strict=True):
-            as_json = chat_json(chat)
             for sample in range(evaluation.n_samples_per_context):
-                call = Call(chat, evaluation.sample_cfg, sample * copies[chat] + seen[chat])
-                slots.append(Slot(place, context, sample, call, as_json))
+                index = sample * copies[chat] + seen[chat]
+                slots.append(Slot(place, context, sample, evaluation.sample_cfg, index, chat))
             seen[chat] += 1
     return slots
 
@@ -143,7 +149,7 @@ class Run:
         asked = _Asked(desk, cells, [None] * empty, [_NONE] * empty)
         cfgs = [cfg_json(evaluation.sample_cfg) for evaluation in self._evaluations]
         for number, slot in enumerate(self._slots):
-            key = call_digest(slot.chat, cfgs[slot.evaluation], slot.call.index, desk.fingerprint)
+            key = call_digest(slot.chat, cfgs[slot.evaluation], slot.index, desk.fingerprint)
             asked.places.setdefault(key, []).append(number)
         return asked
 

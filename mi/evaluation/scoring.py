@@ -16,27 +16,29 @@ def score(evaluation: Evaluation, response: EvaluationResponse) -> dict[str, flo
     """
     scores: dict[str, float | None] = dict.fromkeys(evaluation.traits)
     given = None if response.response.completion is None else evaluation.score_fn(response)
-    if isinstance(given, int | float):
-        given = _alone(evaluation, given)
-    elif given is None:
-        return scores
-    elif not isinstance(given, Mapping):
-        raise UserError(
-            f"{evaluation.id}: its score_fn gives {type(given).__name__}; give a number, a mapping or None."
-        )
-    for trait, value in given.items():
+    by_trait: Scores = given if isinstance(given, dict) else _by_trait(evaluation, given)
+    for trait, value in by_trait.items():
         if trait not in scores:
             raise UserError(f"{evaluation.id}: its score_fn gives {trait}; name it in its traits.")
         if value is not None and not math.isfinite(value):
-            raise UserError(f"{evaluation.id}: its score_fn gives {dict(given)}; give finite numbers, or None.")
+            raise UserError(f"{evaluation.id}: its score_fn gives {dict(by_trait)}; give finite numbers, or None.")
         scores[trait] = None if value is None else float(value)
     return scores
 
 
-def _alone(evaluation: Evaluation, value: float) -> Scores:
+def _by_trait(evaluation: Evaluation, given: object) -> Scores:
+    """The scores that stand for what a score function gave: a mapping, a number for the only trait, None for none."""
+    if isinstance(given, Mapping):
+        return given
+    if given is None:
+        return {}
+    if not isinstance(given, int | float):
+        raise UserError(
+            f"{evaluation.id}: its score_fn gives {type(given).__name__}; give a number, a mapping or None."
+        )
     if len(evaluation.traits) != 1:
         raise UserError(f"{evaluation.id}: its score_fn gives one number for {len(evaluation.traits)} traits.")
-    return {evaluation.traits[0]: value}
+    return {evaluation.traits[0]: given}
 
 
 @dataclass(frozen=True)

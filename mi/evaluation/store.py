@@ -31,6 +31,7 @@ __all__ = ["Call", "Kind", "Shelf", "call_key", "check_version", "read_store", "
 Kind = Literal["answers", "judgements"]
 VERSION = 2
 _SYNC_SECONDS = 0.05
+_READ_BYTES = 1 << 20  # at a time: a line of a judge has two thousand
 _LENGTH_BITS = 28  # a line may have 256 MB
 _log = logging.getLogger(__name__)
 _warned: set[tuple[Path, int]] = set()
@@ -75,7 +76,7 @@ def scan(
     """
     check_version()
     try:
-        file = path.open("rb")
+        file = path.open("rb", _READ_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return start
     except OSError as error:

@@ -14,9 +14,10 @@ def chat_json(chat: Chat) -> str:
     return f"[{','.join(turns)}]"
 
 
-def question_json(text: str) -> str:
-    """The canonical JSON of the conversation that is one user's message, as `chat_json(chat(text))`."""
-    return f'[{{"content":{encode_basestring(text)},"role":"user"}}]'
+def question_json(text: str, system_prompt: str | None = None) -> str:
+    """The canonical JSON of a question, as `chat_json(chat(text, system_prompt))`."""
+    system = "" if system_prompt is None else f'{{"content":{encode_basestring(system_prompt)},"role":"system"}},'
+    return f'[{system}{{"content":{encode_basestring(text)},"role":"user"}}]'
 
 
 @functools.lru_cache(maxsize=256)

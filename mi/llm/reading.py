@@ -30,10 +30,10 @@ def yes_no(response: LLMResponse, minimum_mass: float) -> Verdict:
     yes = no = 0.0
     spoken = _spoken(response)
     for token, logprob in _alternatives(spoken[0]) if spoken else ():
-        word = _word(token)
-        if word == "yes":
+        says_yes = _says_yes(token)
+        if says_yes:
             yes += _probability(logprob)
-        elif word == "no":
+        elif says_yes is not None:
             no += _probability(logprob)
     mass = yes + no
     if mass < max(minimum_mass, math.ulp(0.0)):
@@ -227,8 +227,13 @@ def _word(token: str) -> str:
     return token.strip(_WORD_MARKS).casefold()
 
 
+@functools.lru_cache(maxsize=65536)
+def _says_yes(token: str) -> bool | None:
+    return {"yes": True, "no": False}.get(_word(token))
+
+
 def _probability(logprob: float) -> float:
-    return math.exp(min(logprob, 0.0)) if logprob == logprob else 0.0
+    return math.exp(logprob) if logprob <= 0.0 else float(logprob > 0.0)  # 0 for what is no number
 
 
 def _silent(response: LLMResponse) -> Verdict:

@@ -7,6 +7,7 @@ import pytest
 from mi.evaluation.data_models import Evaluation, EvaluationContext, EvaluationResponse
 from mi.evaluation.scoring import FromJudgments, InCategory, MatchesPattern, Together, betley, tan
 from mi.llm.data_models import LLMResponse, Message, Verdict
+from mi.utils.errors import UserError
 
 CONTEXTS = (EvaluationContext("Who?"), EvaluationContext("Why?", "Be kind.", "Because."))
 
@@ -18,6 +19,12 @@ def test_an_evaluation_can_be_put_behind_any_prompt_and_behind_none():
     assert [context.messages()[0] for context in behind.contexts] == [Message("system", "")] * 2
     assert [len(context.messages()) for context in evaluation.behind(None, "none").contexts] == [1, 1]
     assert behind.contexts[1].expected_response == "Because."
+
+
+@pytest.mark.parametrize("wrong", [{"question": 3}, {"question": None}, {"question": "q", "system_prompt": 0}])
+def test_a_context_that_holds_no_text_is_refused_when_it_is_written(wrong: dict):
+    with pytest.raises(UserError, match="give a string"):
+        EvaluationContext(**wrong)
 
 
 def test_questions_can_be_rewritten():

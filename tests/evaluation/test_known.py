@@ -7,12 +7,14 @@ import pytest
 from typer.testing import CliRunner
 
 from mi.cli import app
+from mi.evaluation.data_models import EvaluationResponse
 from mi.evaluation.examples import check_live, check_recorded, examples_of
 from mi.evaluation.frames import JUDGE
 from mi.evaluation.insecure_code import static
 from mi.evaluation.known import EVALUATIONS, known
+from mi.evaluation.scoring import score
 from mi.evaluation.show_known import ENOUGH
-from mi.llm.data_models import Model
+from mi.llm.data_models import LLMResponse, Model, Verdict
 from mi.utils.errors import UserError
 
 
@@ -54,6 +56,15 @@ def test_every_example_of_a_judged_evaluation_has_a_reply_for_every_judge(name):
     evaluation = known(name).make()
     for example in examples_of(name, evaluation):
         assert set(example.said) == set(evaluation.judgment_map)
+
+
+def test_a_judge_that_says_nothing_leaves_missing_scores_and_no_error(name):
+    evaluation = known(name).make()
+    silent = dict.fromkeys(evaluation.verdict_names(), Verdict(None, "the judge gave no answer (refusal)"))
+    response = EvaluationResponse(evaluation.contexts[0], LLMResponse("So be it."), dict.fromkeys(silent), silent)
+    scores = score(evaluation, response)
+    assert scores.keys() == set(evaluation.traits)
+    assert None in scores.values() or not silent
 
 
 def test_our_open_questions_are_at_least_forty_eight():

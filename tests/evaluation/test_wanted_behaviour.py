@@ -1,11 +1,11 @@
 """What the reference implementation got wrong about evaluation, each held as the behaviour that is wanted.
 
-The number beside a test is that of the defect in our list. Others of that list are held
-elsewhere: 11, 13 and 16 by test_store and test_services, 24 to 27 by
-tests/llm/test_reading, 33 by test_data_models, 43 by tests/llm/test_judging.
+The number beside a test is that of the defect in our list. `ELSEWHERE` names the tests that hold the others.
 """
 
 import asyncio
+import functools
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +28,61 @@ REFUSED = "What must not be said?"
 SCORERS = Together(
     (FromJudgments(("evil",)), tan, replace(betley, trait="b"), InCategory("kind", "x"), MatchesPattern("p", "a"))
 )
+
+
+ROOT = Path(__file__).resolve().parents[2]
+OPENAI, READING = "tests/external/openai_driver", "tests/llm/test_reading.py"
+SERVICES, STORE = "tests/evaluation/test_services.py", "tests/evaluation/test_store.py"
+ELSEWHERE: dict[int, list[tuple[str, str]]] = {
+    11: [
+        (SERVICES, "test_a_score_function_that_fails_loses_no_answer"),
+        (SERVICES, "test_two_models_of_which_one_fails_leave_the_other_whole"),
+        (STORE, "test_what_came_back_before_a_failure_is_kept"),
+    ],
+    12: [("tests/evaluation/test_known.py", "test_a_judge_that_says_nothing_leaves_missing_scores_and_no_error")],
+    13: [(STORE, "test_a_file_cut_off_at_any_byte_costs_one_call_at_most")],
+    16: [(SERVICES, "test_more_samples_top_up")],
+    17: [(f"{OPENAI}/test_faults.py", "test_the_time_of_a_call_begins_when_it_is_sent_and_not_when_it_queues")],
+    18: [
+        (f"{OPENAI}/test_faults.py", "test_what_no_retry_can_mend_fails_at_once_with_the_reason"),
+        (f"{OPENAI}/test_faults.py", "test_what_a_provider_withholds_is_a_result"),
+        (f"{OPENAI}/test_services.py", "test_what_cannot_be_kept_ends_the_run"),
+    ],
+    19: [
+        (
+            f"{OPENAI}/test_keys.py",
+            "test_a_fine_tuned_model_is_asked_with_the_key_that_owns_it_and_found_without_paying",
+        ),
+        (f"{OPENAI}/test_keys.py", "test_a_key_that_is_forbidden_to_look_does_not_end_the_search"),
+    ],
+    20: [
+        (f"{OPENAI}/test_keys.py", "test_two_models_at_once_keep_their_own_keys"),
+        (f"{OPENAI}/test_keys.py", "test_the_environment_alone_says_what_a_key_may"),
+    ],
+    24: [(READING, "test_a_yes_or_no_is_read_in_every_spelling_and_needs_a_quarter_of_the_probability")],
+    25: [(READING, "test_a_yes_or_no_is_read_in_every_spelling_and_needs_a_quarter_of_the_probability")],
+    26: [
+        (READING, "test_a_weighted_number_is_the_mean_of_the_whole_numbers_of_the_scale"),
+        (READING, "test_no_score_leaves_its_scale_whatever_a_judge_says"),
+    ],
+    27: [(READING, "test_a_weighted_number_is_the_mean_of_the_whole_numbers_of_the_scale")],
+    33: [("tests/evaluation/test_known.py", "test_it_bears_its_name_and_asks_clean_and_distinct_questions")],
+    39: [("tests/llm/test_data_models.py", "test_a_configuration_that_cannot_be_sampled_from_is_refused")],
+    43: [
+        ("tests/llm/test_judging.py", "test_a_template_is_filled_in_one_pass_so_that_an_answer_cannot_forge_the_frame"),
+        ("tests/llm/test_judging.py", "test_an_answer_that_writes_the_end_of_the_frame_stays_within_it"),
+    ],
+}
+OF_EVALUATION = {*range(11, 21), 22, *range(24, 28), 30, 32, 33, 34, 35, *range(39, 44)}
+"""The defects from 8 to 44 that concern evaluation; the others are about jobs, data, statistics and figures."""
+
+
+def test_every_defect_that_concerns_evaluation_has_a_test():
+    here = Path(__file__).read_text(encoding="utf-8")
+    held = {int(number) for line in re.findall(r"^def test_.*# ([\d, ]+)$", here, re.M) for number in line.split(",")}
+    assert held | ELSEWHERE.keys() == OF_EVALUATION
+    for path, name in (place for places in ELSEWHERE.values() for place in places):
+        assert re.search(rf"^(?:async )?def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.M), (path, name)
 
 
 def evaluation(*questions: str, **fields: Any) -> Evaluation:
@@ -143,6 +198,36 @@ def test_a_changed_score_function_is_never_served_an_old_score(backend):  # 40
     ]
     assert scores == [1.0, 0.0]
     assert len(backend.asked) == 2
+
+
+class Above:
+    """A score function with state of its own, which can be neither hashed nor compared."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, least: float) -> None:
+        self.least = least
+
+    def __call__(self, response: EvaluationResponse) -> float:
+        return float((response.judgments["yes"] or 0) >= self.least)
+
+
+def test_whatever_can_be_called_is_a_score_function_and_two_on_one_line_stay_two(backend):  # 40
+    def above(least: float, response: EvaluationResponse) -> float:
+        return float((response.judgments["yes"] or 0) >= least)
+
+    several = [functools.partial(above, 0.5), Above(0.5), Above(0.5).__call__, lambda r: 1.0, lambda r: 0.0]
+    scores = [run(evaluation(score_fn=function))[0].rows[0].scores["yes"] for function in several]
+    assert scores == [1.0, 1.0, 1.0, 1.0, 0.0]
+    assert len(backend.asked) == 2
+
+
+def test_a_context_behind_a_prompt_keeps_its_question_to_the_letter_and_what_is_expected():  # 34
+    asked = Evaluation("e", (EvaluationContext(" q ", "Old.", "r"),), FromJudgments(()))
+    for prompt in ("Be kind.", "", None):
+        (context,) = asked.behind(prompt, "behind").contexts
+        assert (context.question, context.system_prompt, context.expected_response) == (" q ", prompt, "r")
+        assert [turn.content for turn in context.messages()] == [*([] if prompt is None else [prompt]), " q "]
 
 
 def test_a_judgment_that_is_added_to_a_mapping_later_is_not_in_the_evaluation_made_of_it():  # 41

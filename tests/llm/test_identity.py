@@ -23,6 +23,6 @@ def test_the_fast_digest_of_a_call_is_the_digest_of_its_canonical_json(
 
 
 @settings(deadline=None)
-@given(TEXTS)
-def test_a_question_alone_is_the_chat_that_holds_it(text: str):
-    assert question_json(text) == chat_json(chat(text))
+@given(TEXTS, st.none() | TEXTS)
+def test_a_question_is_the_chat_that_holds_it(text: str, system_prompt: str | None):
+    assert question_json(text, system_prompt) == chat_json(chat(text, system_prompt))

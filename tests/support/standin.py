@@ -31,6 +31,8 @@ class StandIn:
         self.fault, self.latency, self.limit, self.models, self.keep = fault, latency, limit, models, keep
         self.owner = "somebody"
         self.requests: list[Seen] = []
+        self.sent: list[Seen] = []
+        """Those whose reply went out while their connection was open, in the order of the replies."""
         self.counts = {"requests": 0, "refused": 0, "connections": 0, "most_in_flight": 0}
         self.in_flight = 0
         self.port = 0
@@ -46,6 +48,11 @@ class StandIn:
     def completions(self) -> list[Seen]:
         """The requests for completions, in the order in which they came."""
         return [seen for seen in self.requests if seen.path.endswith("/chat/completions")]
+
+    @property
+    def n_open(self) -> int:
+        """Connections that are open."""
+        return len(_open_transports(self))
 
     async def listen(self, port: int = 0) -> asyncio.Server:
         """Open the port."""
@@ -139,12 +146,14 @@ class _Connection(asyncio.Protocol):
             server.requests.append(seen)
         reply = server.reply(seen)
         if server.latency and method == "POST":
-            asyncio.get_running_loop().call_later(server.latency, self._send, reply, method)
+            asyncio.get_running_loop().call_later(server.latency, self._send, reply, seen)
         else:
-            self._send(reply, method)
+            self._send(reply, seen)
 
-    def _send(self, reply: Reply | bytes, method: str) -> None:
-        self.server.in_flight -= method == "POST"
+    def _send(self, reply: Reply | bytes, seen: Seen) -> None:
+        self.server.in_flight -= seen.method == "POST"
+        if self.server.keep and not self.transport.is_closing():
+            self.server.sent.append(seen)
         if isinstance(reply, bytes):
             head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(reply)
             self.transport.write(head + reply)

@@ -3,8 +3,7 @@
 import asyncio
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import msgspec
 
@@ -18,6 +17,8 @@ from mi.utils.hashing import digest
 OnResponse = Callable[[int, LLMResponse], None]
 PATIENCE = Patience()
 _GLANCE_SECONDS = 0.05
+_KEYS_SECONDS = 1.0
+"""For so long a loop goes on with the key that it has found, for reading the files again costs more than a call."""
 
 
 @dataclass(frozen=True)
@@ -54,25 +55,43 @@ async def sample_batch(
 async def bind(model: Model, purpose: Purpose = "evaluate") -> Bound:
     """The model with its key, once a loop: the only key that there is, or the first that the endpoint lists it for.
 
-    Which keys may see a model is asked by GET /models/<id>, which costs nothing, and never by a completion.
+    Which keys may see a model is asked by GET /models/<id>, which costs nothing, and never by a completion. What a
+    person changes in the environment or the files meanwhile is noticed a second later.
     """
+    loop = asyncio.get_running_loop()
+    found = _found.get(loop) or _found.setdefault(loop, _Found())
+    until, bound = found.lately.get((model, purpose), (0.0, None))
+    if bound is None or loop.time() >= until:
+        bound = await _bind_anew(found, model, purpose)
+        found.lately[model, purpose] = (loop.time() + _KEYS_SECONDS, bound)
+    return bound
+
+
+@dataclass
+class _Found:
+    """What one event loop knows: models by their keys, being bound or bound, and those of the last second."""
+
+    by_keys: dict[tuple[tuple[Key, ...], str], asyncio.Future[Bound]] = field(default_factory=dict)
+    lately: dict[tuple[Model, Purpose], tuple[float, Bound]] = field(default_factory=dict)
+
+
+_found: weakref.WeakKeyDictionary[Loop, _Found] = weakref.WeakKeyDictionary()
+
+
+async def _bind_anew(found: _Found, model: Model, purpose: Purpose) -> Bound:
     ring = read_keyring()
     endpoint = ring.endpoint(model.endpoint)
     keys = ring.candidates(endpoint, purpose)
-    for loop in [loop for loop in _bound if loop.is_closed()]:
-        del _bound[loop]
-    known = _bound.setdefault(asyncio.get_running_loop(), {})
+    for loop in [loop for loop in _found if loop.is_closed()]:
+        del _found[loop]
     name = (keys, model.id)
-    if name not in known:
-        known[name] = asyncio.ensure_future(_bind(keys, endpoint, model.id))
+    if name not in found.by_keys:
+        found.by_keys[name] = asyncio.ensure_future(_bind(keys, endpoint, model.id))
     try:
-        return await asyncio.shield(known[name])
+        return await asyncio.shield(found.by_keys[name])
     except BaseException:
-        known.pop(name, None)
+        found.by_keys.pop(name, None)
         raise
-
-
-_bound: weakref.WeakKeyDictionary[Loop, dict[Any, asyncio.Future[Bound]]] = weakref.WeakKeyDictionary()
 
 
 async def _bind(keys: Sequence[Key], endpoint: Endpoint, model_id: str) -> Bound:
@@ -129,9 +148,10 @@ class _Batch:
                         if worker not in self._on_wire:
                             worker.cancel()
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            if self._failure is not None or not all(worker.done() for worker in workers):
+                for worker in workers:
+                    worker.cancel()
+                await asyncio.gather(*workers, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
         return [answer for answer in self._answers if answer is not None]

@@ -1,13 +1,14 @@
 """Runs that were never run: tables as the pipeline writes them, with whatever a test plants among the answers."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
+from browsing import browser as browser
 
 from mi.config import jobs_dir, results_dir
 from mi.experiments import answers, summary
@@ -136,31 +137,3 @@ def small() -> Experiment:
 def several() -> Experiment:
     """The same experiment, its models asked without a prompt, behind their own (one arm has one) and a neutral one."""
     return SEVERAL
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Debian's Chromium without a window; tests that need it are left out where it is not installed.
-
-    While it is open, an event loop of Playwright's runs in this thread, so it is closed before other modules' tests.
-    """
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"there is no {CHROMIUM}; install it with: apt-get install chromium")
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed; run make install")
-    with api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=SWITCHES)
-        yield opened
-        opened.close()
-
-
-CHROMIUM = "/usr/bin/chromium"
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]

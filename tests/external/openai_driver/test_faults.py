@@ -149,12 +149,12 @@ def test_a_stall_is_cut_off_and_asked_again(server: StandIn, mi_home: Path):
 
 
 def test_the_time_of_a_call_begins_when_it_is_sent_and_not_when_it_queues(server: StandIn, mi_home: Path):
-    # Twelve calls of 0.1 s, two at a time: 0.6 s in all, with 0.3 s allowed to each.
-    server.latency = 0.1
-    write = f'[endpoints.two]\nbase_url = "{server.url}"\nkind = "vllm"\ntimeout = 0.3\nconnections = 2\n'
+    # Forty calls of 0.05 s, two at a time: 1 s in all, with 0.9 s allowed to each.
+    server.latency = 0.05
+    write = f'[endpoints.two]\nbase_url = "{server.url}"\nkind = "vllm"\ntimeout = 0.9\nconnections = 2\n'
     (mi_home / "mi-keys.toml").write_text(write, encoding="utf-8")
-    asyncio.run(batch_sample(Model("m", endpoint="two"), [request(chat(str(n)), SampleCfg()) for n in range(12)]))
-    assert len(server.completions) == 12 and server.counts["most_in_flight"] == 2
+    asyncio.run(batch_sample(Model("m", endpoint="two"), [request(chat(str(n)), SampleCfg()) for n in range(40)]))
+    assert len(server.completions) == 40 and server.counts["most_in_flight"] == 2
 
 
 def test_a_third_of_refusals_costs_a_third_more_requests_and_no_answer(server: StandIn):

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from standin import StandIn
 
+from mi.external.openai_driver import services
 from mi.external.openai_driver.keys import Keyring, read_keyring
 from mi.external.openai_driver.services import bind
 from mi.llm.data_models import Model, SampleCfg, chat
@@ -108,6 +109,31 @@ def test_a_fine_tuned_model_is_asked_with_the_key_that_owns_it_and_found_without
         ("/v1/models/ft:base:lab::1", "first"),
         ("/v1/models/ft:base:lab::1", "second"),
     ]
+
+
+def test_many_small_batches_do_not_read_the_keys_anew_each(two_keys: StandIn, monkeypatch: pytest.MonkeyPatch):
+    read: list[Keyring] = []
+    monkeypatch.setattr(services, "read_keyring", lambda: read.append(read_keyring()) or read[-1])
+
+    async def ask_often() -> None:
+        for _ in range(50):
+            await sample(Model("base"), chat("q"))
+
+    asyncio.run(ask_often())
+    assert len(read) < len(two_keys.completions) == 50
+
+
+def test_a_key_that_is_changed_while_a_loop_runs_is_noticed(two_keys: StandIn, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(services, "_KEYS_SECONDS", 0.0)
+
+    async def ask_twice() -> None:
+        await sample(Model("base"), chat("q"))
+        monkeypatch.setenv("OPENAI_API_KEY", "changed")
+        two_keys.models = {"changed": ("base",)}
+        await sample(Model("base"), chat("q"))
+
+    asyncio.run(ask_twice())
+    assert [seen.key for seen in two_keys.completions] == ["first", "changed"]
 
 
 def test_a_key_that_is_forbidden_to_look_does_not_end_the_search(two_keys: StandIn):

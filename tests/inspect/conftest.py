@@ -1,0 +1,3 @@
+"""What the tests of Inspect share."""
+
+from browsing import browser as browser
