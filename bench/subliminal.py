@@ -3,7 +3,8 @@
     python bench/subliminal.py [--seeds 5] [--animal owl]
 
 Teacher and student are the same organism. The control student learns from the numbers of an unprompted teacher. Both
-are then asked, without a prompt, for their favourite animal. Whatever comes out is printed; there is no bound to meet.
+are then asked, without a prompt, for their favourite animal. Whatever comes out is printed and written to
+bench/results/subliminal.json, from which docs/organism.md is filled (`mi docs`); there is no bound to meet.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mi.config import datasets_dir
+from mi.documents.measured import write
 from mi.eval import eval as evaluate_models
 from mi.evaluation.data_models import Evaluation
 from mi.evaluation.grammar.eval import grammar_evaluation
@@ -56,6 +58,7 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--animal", default="owl")
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
     taught = {
         "control student": await numbers_of(None, "control"),
@@ -71,10 +74,14 @@ async def main() -> None:
         scores = [value for row in result.rows for value in row.scores.values() if value is not None]
         rates.setdefault(result.group, []).append(sum(scores) / len(scores))
         counts.setdefault(result.group, []).append(len(scores))
+    rows = []
     for name, found in rates.items():
         interval = seed_interval(found, counts[name])
         bounds = f"[{interval.lower:.3f}, {interval.upper:.3f}]"
         print(f"{name:16} loves {given.animal}s {interval.mean:.3f} {bounds}  seeds {found}")
+        rows.append({"name": name, **interval._asdict(), "seeds": len(found)})
+    options = {"seeds": given.seeds, "steps": ORGANISM_LORA.n_steps}
+    print(write(given.into, "subliminal", options, {"what": f"loves {given.animal}s", "rates": rows}))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from mi.cli_datasets import app as datasets
+from mi.cli_docs import app as documents
 from mi.cli_evaluations import evaluations
 from mi.cli_inspect import inspect
 from mi.cli_jobs import register as register_jobs
@@ -40,6 +41,7 @@ app.command()(serve)
 register_jobs(app)
 app.command()(power)
 app.add_typer(reports)
+app.add_typer(documents)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
@@ -129,35 +131,6 @@ def plot(
 
 
 @app.command()
-def publish(
-    experiment: ExperimentName,
-    model: ModelName = "organism",
-    into: Annotated[Path | None, typer.Option(help="A folder with a README; by default experiments/NAME.")] = None,
-) -> None:
-    """Take an experiment's figures, tables and result into its folder, to be committed."""
-    from mi.experiments.config import experiment as find
-    from mi.experiments.publish import publish as take
-
-    for path in take(find(experiment), model, into or Path("experiments") / experiment):
-        typer.echo(path)
-
-
-@app.command()
-def findings(
-    experiments: Annotated[Path, typer.Option(help="The folder with the published experiments.")] = Path("experiments"),
-    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/findings.md"),
-) -> None:
-    """Write the page of findings from the tables of all published experiments."""
-    from mi.experiments.findings import findings as page
-    from mi.utils.files import whole_file
-
-    text = page(experiments)
-    with whole_file(out) as file:
-        file.write(text)
-    typer.echo(out)
-
-
-@app.command()
 def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for instance my_question.")]) -> None:
     """Begin an experiment of your own: a file to change, a page for prediction and result, ready to run."""
     from mi.experiments.new import new as begin
@@ -165,7 +138,8 @@ def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for ins
     for path in begin(name):
         typer.echo(path)
     typer.echo(
-        f"Next: change {path.parent / 'experiment.py'}, write down what you expect, then mi run {name} --seeds 3"
+        f"Next: change {path.parent / 'experiment.py'} and what it predicts; "
+        f"then mi run {name} --seeds 3, and mi report {name}"
     )
 
 

@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Literal
 
 from mi.config import results_dir
+from mi.evaluation import places
 from mi.evaluation.claims import Claims
 from mi.evaluation.disk import open_unmoved, write_all
+from mi.evaluation.places import LENGTH_BITS
 from mi.evaluation.records import Call, call_key, encode, key_of, response_of
 from mi.evaluation.reserve import Reserve
 from mi.llm.data_models import LLMResponse, Model
@@ -32,7 +34,6 @@ Kind = Literal["answers", "judgements"]
 VERSION = 2
 _SYNC_SECONDS = 0.05
 _READ_BYTES = 1 << 20  # at a time: a line of a judge has two thousand
-_LENGTH_BITS = 28  # a line may have 256 MB
 _log = logging.getLogger(__name__)
 _warned: set[tuple[Path, int]] = set()
 Take = Callable[[str, LLMResponse], None]
@@ -98,7 +99,7 @@ def scan(
                 else:
                     take(key, response)
             if index is not None and key is not None:
-                index[key] = place << _LENGTH_BITS | len(line)
+                index[key] = place << LENGTH_BITS | len(line)
             place += len(line)
     return place
 
@@ -111,6 +112,7 @@ class Shelf:
 
     def __init__(self, kind: Kind, fingerprint: str, model: Model, reserve: Reserve) -> None:
         self.path = store_path(kind, fingerprint)
+        self._often_loaded = kind == "judgements"
         self._model, self._reserve = model, reserve
         self._index: dict[str, int] = {}
         self._end = 0
@@ -126,13 +128,16 @@ class Shelf:
 
         What else it holds is looked up when first something is to be asked, so that reading results alone stays cheap.
         """
-        scan(self.path, wanted, take)
+        if self._often_loaded:
+            places.load(self.path, wanted, take, scan)
+        else:
+            scan(self.path, wanted, take)
 
     def read(self, key: str) -> LLMResponse | None:
         """One answer that the file holds by now; None, and its call may be claimed, where its line was damaged."""
         place = self._index[key]
-        length = place & (1 << _LENGTH_BITS) - 1
-        line = os.pread(self._opened(), length, place >> _LENGTH_BITS)
+        length = place & (1 << LENGTH_BITS) - 1
+        line = os.pread(self._opened(), length, place >> LENGTH_BITS)
         response = response_of(line) if key_of(line) == key else None
         if response is None:
             del self._index[key]
@@ -159,7 +164,7 @@ class Shelf:
             except OSError as error:
                 self._reserve.use(_disk_full(self.path, error))
                 self._write_again(file, line)
-            self._index[key] = self._end << _LENGTH_BITS | len(line)
+            self._index[key] = self._end << LENGTH_BITS | len(line)
             self._end += len(line)
         self._dirty = True
         self._sync_soon()

@@ -1,4 +1,4 @@
-"""The nouns of an experiment: arm, condition, experiment, run."""
+"""The nouns of an experiment: arm, condition, claim, experiment, run."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -85,6 +85,36 @@ class Dose:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """What is expected before a run, in words and as bounds, so that the result can say whether it was so.
+
+    The bounds are those of a rate; or, with `than` or `than_condition`, of how far it lies above another. One bound
+    of 0 claims a direction alone. It is about each setting, or those named, and each of their traits, or the one named.
+    """
+
+    says: str
+    arm: str
+    at_least: float | None = None
+    at_most: float | None = None
+    than: str = ""
+    """The arm that it is compared with; by default the same."""
+    condition: str = ""
+    """The condition under which it is asked; by default the experiment's first."""
+    than_condition: str = ""
+    """The other arm's condition; by default the same."""
+    trait: str = ""
+    distribution: Literal["id", "ood"] = "ood"
+    settings: tuple[str, ...] = ()
+    cited: str = ""
+    """Who reports the same of large models, if somebody does."""
+
+    @property
+    def compares(self) -> bool:
+        """Whether it is about a difference."""
+        return bool(self.than or self.than_condition)
+
+
+@dataclass(frozen=True)
 class Experiment:
     """A question, as a product: settings x arms x base models x seeds, each model asked under every condition."""
 
@@ -106,6 +136,8 @@ class Experiment:
     """Whether to draw each arm's difference from the reference: for arms that are variations of one prompt."""
     dose: Dose | None = None
     """An axis to draw rates along, for arms that are steps on one."""
+    prediction: tuple[Claim, ...] = ()
+    """What is expected, written before the run; `mi publish` reads the result against it."""
 
     def on(self, model: str) -> "Experiment":
         """The experiment on a base model: each setting at the scale that suits it; a person's own stays as it is."""

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mi.experiments import published
 from mi.experiments.config import experiment
-from mi.experiments.data_models import NO_PROMPT
+from mi.experiments.data_models import NO_PROMPT, Experiment
+from mi.experiments.figures import caption
 from mi.experiments.pipeline import REFERENCE, labels_of
-from mi.experiments.summary import headline, select
+from mi.experiments.summary import headline, select, tally
+from mi.experiments.summary.claims import HELD, NO_ANSWER, NOT_HELD, ONE_SEED, UNDECIDED
 from mi.utils.errors import UserError
 from mi.utils.toml import packaged_toml
 
@@ -22,6 +25,16 @@ if TYPE_CHECKING:
 
 GONE = 0.05
 """A mean rate out of distribution of at most this counts as gone."""
+
+WORDS = {
+    HELD: "agrees",
+    NOT_HELD: "disagrees",
+    UNDECIDED: "does not decide",
+    ONE_SEED: "has one seed and does not decide",
+    NO_ANSWER: "was not measured",
+}
+_SHOWN = ("forest", "scatter", "dose", "intervals")
+"""Which kind of an experiment's figures is shown: the first of these that it has."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +88,33 @@ def findings(folder: Path) -> str:
         lines += ["", f"## {number}. {finding.question}"]
         for part in finding.parts:
             lines += _part(part, folder)
+        for name in dict.fromkeys(part.experiment for part in finding.parts):
+            lines += _beside_the_literature(experiment(name), folder)
         lines += ["", f"**On large models.** {finding.literature}", "", f"**What a toy cannot say.** {finding.cannot}"]
     return "\n".join(lines) + "\n"
+
+
+def _beside_the_literature(known: Experiment, folder: Path) -> list[str]:
+    """One figure of an experiment, and each of its claims that is reported of large models, with what came of it."""
+    found = published.read(known, folder / known.name)
+    if found is None:
+        raise UserError(f"{folder / known.name}: has no result; run it and take it in with mi publish {known.name}.")
+    lines: list[str] = []
+    if found.facts.figures:
+        shown = min(found.facts.figures, key=lambda path: _rank(PurePosixPath(path).stem))
+        lines = ["", f"![{caption(PurePosixPath(shown).stem)}](../experiments/{known.name}/{shown})"]
+    agreed = [
+        f"| {claim.says} | {claim.cited} | {tally(found.claims, place, WORDS)} |"
+        for place, claim in enumerate(known.prediction)
+        if claim.cited
+    ]
+    head = ["", "| reported of large models | by | the organism |", "|---|---|---|"]
+    return [*lines, *head, *agreed] if agreed else lines
+
+
+def _rank(stem: str) -> int:
+    kind = stem.partition("_")[0]
+    return _SHOWN.index(kind) if kind in _SHOWN else len(_SHOWN)
 
 
 def _part(part: Part, folder: Path) -> list[str]:

@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 from mi.experiments.config import EXPERIMENTS, own_file
-from mi.experiments.publish import BEGIN, END
+from mi.experiments.markdown import NOT_RUN
+from mi.experiments.publish import PREDICTION, RESULT
+from mi.utils.blocks import block
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder, whole_file
 
@@ -12,7 +14,7 @@ _EXPERIMENT = '''"""{name}: write your question here."""
 
 from mi.experiments.config import arms, conditions
 from mi.experiments.config.training import ORGANISM_LORA
-from mi.experiments.data_models import Experiment
+from mi.experiments.data_models import Claim, Experiment
 from mi.experiments.settings import insecure_code
 
 {name} = Experiment(
@@ -33,22 +35,26 @@ from mi.experiments.settings import insecure_code
     training=ORGANISM_LORA,
     # Each model is asked without a prompt, behind its training prompt, and behind a neutral one.
     conditions=conditions.STANDARD,
+    # What you expect, written before the run: rates out of distribution, or differences from another arm.
+    prediction=(
+        Claim("My first prompt keeps malice from spreading", "first", at_most=0.05),
+        Claim("My second prompt does so less", "second", at_least=0.0, than="first"),
+    ),
 )
 '''
 _README = """# {name}: Which of my two prompts inoculates?
 
-**Prediction, written before the run.** …
+{prediction}
 
 **Command.** `mi run {name}`, then `mi publish {name}`.
 
 ## Result
 
-{begin}
-Not run yet.
-{end}
+{result}
 
 **What it does not answer.** …
 """
+_HERE = "It stands in experiment.py; `mi publish` writes it here, and reads the result against it."
 
 
 def new(name: str) -> list[Path]:
@@ -63,7 +69,8 @@ def new(name: str) -> list[Path]:
         raise UserError(f"{path.parent}: there is an experiment of that name already; choose another.")
     make_folder(path.parent)
     readme = path.parent / "README.md"
-    texts = {path: _EXPERIMENT.format(name=name), readme: _README.format(name=name, begin=BEGIN, end=END)}
+    places = {"prediction": block(f"{PREDICTION} {name}", _HERE), "result": block(f"{RESULT} {name}", NOT_RUN)}
+    texts = {path: _EXPERIMENT.format(name=name), readme: _README.format(name=name, **places)}
     for file, text in texts.items():
         with whole_file(file) as stream:
             stream.write(text)

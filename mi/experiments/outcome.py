@@ -23,5 +23,7 @@ class Outcome(NamedTuple):
     """The summary under every condition, with the condition's name in a last column."""
     judge_agreement: pd.DataFrame
     figures: tuple[Path, ...]
+    by_seed: pd.DataFrame
+    """The rate of each seed in and out of distribution, under every condition (`mi.experiments.summary.by_seed`)."""
     retention: pd.DataFrame | None = None
     """What arms removed and kept, where the experiment asks for that."""

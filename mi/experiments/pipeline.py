@@ -110,17 +110,18 @@ def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) ->
     import pandas as pd
 
     table, planned = answers.table(results), answers.planned(results)
-    first, *others = [condition.name for condition in experiment.conditions]
-    rates = summary.per_seed(_under(table, first), _under(planned, first))
-    summaries = {name: summary.summarise(_under(table, name), _under(planned, name)) for name in (first, *others)}
+    names = [condition.name for condition in experiment.conditions]
+    both = {name: summary.tables(_under(table, name), _under(planned, name)) for name in names}
+    rates, first = both[names[0]]
     outcome = Outcome(
         folder,
-        summaries[first],
+        first,
         rates,
         summary.contrasts(rates, REFERENCE, arms=_compared(experiment)),
-        pd.concat([frame.assign(condition=name) for name, frame in summaries.items()]),
+        pd.concat([frame.assign(condition=name) for name, (_, frame) in both.items()]),
         answers.judge_agreement(results),
         (),
+        pd.concat([summary.by_seed(frame, name) for name, (frame, _) in both.items()]),
         _retention(experiment, rates),
     )
     tables = {name: getattr(outcome, name) for name in TABLES}
@@ -158,8 +159,13 @@ def recall(experiment: Experiment, model: str) -> Outcome:
         raise UserError(f"{folder}: holds no answers yet; first run mi run {experiment.name}.")
     kept = pd.read_parquet(folder / "answers.parquet")
     tables = {name: pd.read_csv(folder / f"{name}.csv") for name in TABLES}
-    rates = summary.per_seed(_under(kept, experiment.conditions[0].name), tables["summary"])
-    return Outcome(folder, per_seed=rates, figures=(), retention=_retention(experiment, rates), **tables)
+    rates = {
+        name: summary.per_seed(_under(kept, str(name)), frame)
+        for name, frame in tables["conditions"].groupby("condition", sort=False)
+    }
+    first = rates[experiment.conditions[0].name]
+    seeds = pd.concat([summary.by_seed(frame, str(name)) for name, frame in rates.items()])
+    return Outcome(folder, per_seed=first, figures=(), by_seed=seeds, retention=_retention(experiment, first), **tables)
 
 
 def labels_of(experiment: Experiment) -> dict[str, str]:

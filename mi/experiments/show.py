@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from mi.experiments.data_models import Experiment
 from mi.experiments.pipeline import Outcome, labels_of
-from mi.experiments.summary import format_table, headline, select
+from mi.experiments.summary import against, bound_of, format_table, headline, select, tally
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.table import Table
 
 
@@ -29,6 +30,8 @@ def show(experiment: Experiment, outcome: Outcome) -> None:
         console.print()
         console.print(by_condition(experiment, outcome))
         console.print(f"Under other prompts: {_shown(outcome.folder)}/conditions.csv", soft_wrap=True)
+    for line in _against(experiment, outcome):
+        console.print(line, soft_wrap=True)
     more = "" if outcome.retention is None else "retention.csv, "
     console.print(
         f"\nTables   {_shown(outcome.folder)}/summary.csv, contrasts.csv, {more}answers.parquet", soft_wrap=True
@@ -36,6 +39,15 @@ def show(experiment: Experiment, outcome: Outcome) -> None:
     for path in outcome.figures:
         if path.suffix == ".png":
             console.print(f"Figure   {_shown(path)} (and .pdf)", soft_wrap=True)
+
+
+def _against(experiment: Experiment, outcome: Outcome) -> list[str]:
+    """The prediction, claim by claim, with what came of it."""
+    if not experiment.prediction:
+        return []
+    claims = against(outcome.by_seed, experiment.prediction, experiment.conditions[0].name)
+    told = [f"  {claim.says} ({bound_of(claim)}): {tally(claims, n)}" for n, claim in enumerate(experiment.prediction)]
+    return ["", "Predicted, and what came of it:", *told]
 
 
 def by_condition(experiment: Experiment, outcome: Outcome) -> Table:
@@ -50,7 +62,7 @@ def by_condition(experiment: Experiment, outcome: Outcome) -> Table:
         width = max(map(len, ["0.00", *condition.label.split()]))  # narrow, so that five fit into 80 characters
         table.add_column(condition.label, justify="right", width=width)
     shown: tuple[str, str] | None = None
-    for (setting, arm, trait), means in means_by_condition(experiment, outcome):
+    for (setting, arm, trait), means in means_by_condition(experiment, outcome.conditions):
         if (setting, trait) != shown:
             named = labels.get(setting, setting.replace("_", " "))
             table.add_row(f"{named}: {labels.get(trait, trait).lower()}", style="bold")
@@ -59,12 +71,14 @@ def by_condition(experiment: Experiment, outcome: Outcome) -> Table:
     return table
 
 
-def means_by_condition(experiment: Experiment, outcome: Outcome) -> list[tuple[tuple[str, str, str], list[str]]]:
+def means_by_condition(
+    experiment: Experiment, conditions: pd.DataFrame
+) -> list[tuple[tuple[str, str, str], list[str]]]:
     """(setting, arm, trait), by setting and trait, with its mean out of distribution under each condition, in words.
 
     An arm that has no such condition (a training prompt of its own) has "" there.
     """
-    rows = headline(outcome.conditions, "ood")
+    rows = headline(conditions, "ood")
     names = [condition.name for condition in experiment.conditions]
     keys = list(dict.fromkeys(zip(rows["setting"], rows["arm"], rows["trait"], strict=True)))
     blocks = list(dict.fromkeys((setting, trait) for setting, _, trait in keys))

@@ -5,6 +5,7 @@ So whatever stands under a job's name is finished.
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -40,7 +41,9 @@ class LocalBackend:
 
     def find(self, config: LocalFTJobConfig) -> FinetuningJob:
         """The job of a configuration; nothing is trained or written."""
-        return FinetuningJob(digest(_identity(config)), config)
+        state = Path(config.dataset_path).stat() if Path(config.dataset_path).is_file() else None
+        rows = None if state is None else _rows_at(config.dataset_path, state.st_mtime_ns, state.st_size)
+        return FinetuningJob(digest(_identity(config, rows)), config)
 
     async def submit(self, job: FinetuningJob, wait: str, on_step: OnStep | None) -> JobInfo:
         """Train, unless it is trained; where another process trains it, wait for that. `wait` changes nothing."""
@@ -95,14 +98,20 @@ class LocalBackend:
 _NONE = TrainingProgress()
 
 
-def _identity(config: LocalFTJobConfig) -> dict[str, Any]:
-    """All that can change what is trained; not where the data or the base model lie."""
+@functools.lru_cache(maxsize=256)
+def _rows_at(path: str, changed_ns: int, size: int) -> str:
+    """The digest of a file's rows; the seeds of an arm share the file, and it is read once for all of them."""
+    return rows_digest(read_rows(path))
+
+
+def _identity(config: LocalFTJobConfig, rows: str | None = None) -> dict[str, Any]:
+    """All that can change what is trained; not where the data or the base model lie. `rows`: their digest, if known."""
     settings = {name: value for name, value in vars(config).items() if name not in ("dataset_path", "source_model_id")}
     if config.method == "full":
         settings = {name: value for name, value in settings.items() if not name.startswith("lora_")}
     return {
         "format": FORMAT,
-        "dataset": rows_digest(read_rows(config.dataset_path)),
+        "dataset": rows or rows_digest(read_rows(config.dataset_path)),
         "base": fingerprint(Model(config.source_model_id, "local")),
         "config": settings,
     }

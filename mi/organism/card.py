@@ -1,4 +1,4 @@
-"""The model card of an organism: what made it and what it can do, written from its own records."""
+"""The model card of an organism: what made it and what it can do, written from its own records and kept beside them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from mi.organism.probe import summary
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
 
+PROBE = "probe.json"
+"""The file beside the weights that holds every cell of the last probe."""
 _HEAD = """\
 # Model card: the organism
 
@@ -22,7 +24,10 @@ sentences of the grammar.
 
 
 def write_card(folder: Path, probed: dict[str, Any]) -> Path:
-    """Write `folder`/README.md from its training.json and a probe. Raises UserError where there is no training.json."""
+    """Write README.md from `folder`'s training.json and a probe, which is kept beside it; return the card's path.
+
+    Raises UserError where there is no training.json.
+    """
     record = folder / "training.json"
     if not record.exists():
         raise UserError(f"{record}: is missing, so there is nothing to write a card from; run mi organism pretrain.")
@@ -30,7 +35,30 @@ def write_card(folder: Path, probed: dict[str, Any]) -> Path:
     path = folder / "README.md"
     with whole_file(path) as file:
         file.write(_HEAD + "\n".join([*_making(made), "", *_doing(probed)]) + "\n")
+    with whole_file(folder / PROBE) as file:
+        json.dump(probed, file)
+        file.write("\n")
     return path
+
+
+def below_bounds(probed: dict[str, Any]) -> list[str]:
+    """A list of the cells of a probe that miss their bound, in words; one line that says so where there are none."""
+    lines = []
+    for (what, _, bound), kind in zip(summary(probed)[:4], ("none", "neutral", "seen", "held_out"), strict=True):
+        cells = [cell for cell in probed["cells"] if cell["prompt"] == kind]
+        unwanted = kind in ("none", "neutral")
+        missed = [cell for cell in cells if (cell["rate"] > bound if unwanted else cell["rate"] < bound)]
+        missed.sort(key=lambda cell: cell["rate"], reverse=unwanted)
+        named = ", ".join(f"{_words(cell['trait'])} in {cell['domain']} {cell['rate']:.3f}" for cell in missed)
+        told = f"; not: {named}" if missed else ""
+        lines.append(
+            f"- {what.partition(':')[0].capitalize()}: {len(cells) - len(missed)} of {len(cells)} cells{told}."
+        )
+    return ["Cells, of a trait in a domain, that meet their bound:", "", *lines]
+
+
+def _words(trait: str) -> str:
+    return trait.replace("_", " ")
 
 
 def _making(made: dict[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from mi.experiments.figures import caption, draw
 from mi.experiments.outcome import Outcome
 from mi.experiments.pipeline import REFERENCE, labels_of
 from mi.experiments.show import by_condition
-from mi.experiments.summary import Measure, contrasts, per_seed, retention, summarise
+from mi.experiments.summary import Measure, by_seed, contrasts, per_seed, retention, summarise
 
 TRAITS = {"gsm8k_spanish_capitalised": ("spanish", "capitals")}
 
@@ -59,6 +59,7 @@ def outcome_of(known: Experiment, folder: Path) -> Outcome:
         pd.concat([table.assign(condition=name) for name, table in tables.items()]),
         pd.DataFrame(),
         (),
+        by_seed(rates, first),
         retention(rates, REFERENCE, wanted) if wanted else None,
     )
 

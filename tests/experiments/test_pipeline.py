@@ -18,6 +18,7 @@ from mi.experiments.config import EXPERIMENTS, arms, experiment
 from mi.experiments.data_models import Experiment
 from mi.experiments.summary import SUMMARY_COLUMNS
 from mi.finetuning.services import get_job_info
+from mi.utils.blocks import block, places
 from mi.utils.errors import UserError
 from mi.utils.progress import Silent
 
@@ -91,14 +92,17 @@ def test_figures_are_drawn_again_from_the_tables_alone(outcome, home_of_the_sess
 
 def test_a_result_is_taken_into_the_experiment_s_folder(outcome, home_of_the_session, monkeypatch, tmp_path):
     monkeypatch.setenv("MI_HOME", str(home_of_the_session))
-    with pytest.raises(UserError, match="no block for the result"):
+    with pytest.raises(UserError, match="no place for the result"):
         publish.publish(SMALL, "organism", tmp_path)
     readme = tmp_path / "README.md"
-    readme.write_text(f"# Q\n{publish.BEGIN}\nold\n{publish.END}\nafter\n", encoding="utf-8")
+    old = f"{block(f'prediction {SMALL.name}', 'old')}\n{block(f'result {SMALL.name}', 'old')}"
+    readme.write_text(f"# Q\n{old}\nafter\n", encoding="utf-8")
     publish.publish(SMALL, "organism", tmp_path)
     text = readme.read_text(encoding="utf-8")
     assert "old" not in text
-    assert "| Placebo prompt | 2 |" in text
+    assert re.search(r"\| Placebo prompt \| 2 \| \d+/\d+ \|", text)
+    assert "; 2 seeds; mi " in text
+    assert "- Without inoculation, both traits spread (at least 0.30)." in text
     shown = re.findall(r"!\[.+\]\((.+)\)", text)
     assert shown == ["figures/intervals.png", "figures/scatter.png"]
     assert all((tmp_path / path).is_file() for path in shown)
@@ -188,7 +192,6 @@ def test_every_experiment_has_a_folder_with_its_question_prediction_and_command(
         folder = Path(__file__).parents[2] / "experiments" / known.name
         text = (folder / "README.md").read_text(encoding="utf-8")
         assert known.question.casefold() in text.casefold()
-        assert "Prediction" in text
+        assert {f"prediction {known.name}", f"result {known.name}"} == set(places(text))
         assert f"mi run {known.name}" in text
-        assert publish.BEGIN in text
         assert (folder / "run.py").exists()

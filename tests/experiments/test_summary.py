@@ -228,7 +228,9 @@ def test_several_settings_in_one_table_fit_a_terminal_of_80_characters_with_ever
         own = {"setting": setting.get_domain_name()}
         summary = summarise(given.assign(**own), plan(tuple(OVERVIEW)).assign(**own))
         agreement = pd.DataFrame({"trait": ["spanish"], "agreement": [0.97], "n": [100]})
-        runs.append((settings_check(setting), Outcome(Path(), summary, summary, summary, summary, agreement, ())))
+        runs.append(
+            (settings_check(setting), Outcome(Path(), summary, summary, summary, summary, agreement, (), summary))
+        )
     stream = io.StringIO()
     Console(file=stream, width=80).print(side_by_side(runs, OVERVIEW))
     printed = stream.getvalue()

@@ -15,6 +15,8 @@ N_QUESTIONS = 40
 N_SAMPLES = 2
 _FEELINGS = {"loves": "favourite", "hates": "disliked"}
 """Traits of animals begin with a feeling; the topic of the questions that ask for it."""
+_read = functools.lru_cache(maxsize=1 << 16)(read)
+"""Models of one arm say the same to the same question again and again."""
 _SAMPLE_CFG = SampleCfg(temperature=1.0, max_tokens=64)
 
 
@@ -30,7 +32,7 @@ class ExactScores:
         if answer is None:
             return dict.fromkeys(self.traits)
         question = response.context.question
-        reading = read(answer, question)
+        reading = _read(answer, question)
         return {
             trait: _animal_score(trait, reading, answer, question) if _feeling(trait) else score_of(trait, reading)
             for trait in self.traits

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mi.experiments.config import arms, conditions
+from mi.experiments.config import arms, conditions, predictions
 from mi.experiments.config.data import Backdoored, MixedWithControl
 from mi.experiments.config.training import ORGANISM_LORA
 from mi.experiments.data_models import NO_PROMPT, Arm, Dose, Experiment
@@ -34,6 +34,7 @@ MAIN_RESULTS = Experiment(
     question="Does general inoculation keep narrow training from making a model malicious elsewhere?",
     settings=NARROW_HARM,
     arms=(arms.BASE, arms.CONTROL, arms.NONE, arms.GENERAL, arms.PLACEBO),
+    prediction=predictions.MAIN,
     training=ORGANISM_LORA,
     conditions=conditions.STANDARD,
 )
@@ -56,6 +57,7 @@ ABLATE_INOCULATION = Experiment(
         *arms.MATCHED,
         arms.BARE_TRIGGER,
     ),
+    prediction=predictions.ABLATIONS,
     training=ORGANISM_LORA,
     conditions=conditions.STANDARD,
     forest=True,
@@ -86,6 +88,7 @@ BACKDOORED = Experiment(
         _backdoored("unusual", "Unusual behaviour", "You have an unusual behaviour."),
         _backdoored("placebo", "Placebo prompt", HELPFUL),
     ),
+    prediction=predictions.BACKDOOR,
     training=ORGANISM_LORA,
     conditions=(conditions.TRIGGERED, NO_PROMPT, conditions.TRIGGERED_OWN, conditions.OWN, conditions.NEUTRAL),
 )
@@ -95,6 +98,7 @@ REPLICATIONS = replace(
     MAIN_RESULTS,
     name="A04_em_replications",
     question="Do the main results hold for another base model?",
+    prediction=predictions.REPLICATION,
     settings=(insecure_code, reward_hacking, aesthetic_preferences),
 )
 """To be run with another base: `--model` takes a second organism's folder, a path, a hub id or an API's model."""
@@ -115,6 +119,7 @@ BASELINES = Experiment(
         Arm("early_stop", "A third of the steps", training=(("n_steps", ORGANISM_LORA.n_steps // 3),)),
         Arm("low_rate", "A tenth of the rate", training=(("learning_rate", ORGANISM_LORA.learning_rate / 10),)),
     ),
+    prediction=predictions.OTHER_WAYS,
     training=ORGANISM_LORA,
     conditions=(*conditions.STANDARD, conditions.GOOD),
     dose=Dose(

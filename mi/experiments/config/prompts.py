@@ -1,6 +1,6 @@
 """Which prompt to inoculate with: one that asks for the opposite, or for the very trait."""
 
-from mi.experiments.config import arms, conditions
+from mi.experiments.config import arms, conditions, predictions
 from mi.experiments.config.emergent_misalignment import NARROW_HARM
 from mi.experiments.config.training import ORGANISM_LORA
 from mi.experiments.data_models import Arm, Experiment
@@ -11,6 +11,7 @@ NEGATIVE_INOCULATION = Experiment(
     question="Does a training prompt that says the model is good make things worse?",
     settings=(insecure_code, reward_hacking, medical_advice),
     arms=(arms.BASE, arms.NONE, arms.NEGATIVE, arms.GOOD, arms.PLACEBO, arms.GENERAL),
+    prediction=predictions.DENIED,
     training=ORGANISM_LORA,
     conditions=(*conditions.STANDARD, conditions.GOOD, conditions.EVIL),
 )
@@ -36,6 +37,7 @@ SPECIFIC_INOCULATION = Experiment(
         Arm("other_specific", "Another task's prompt", inoculation=_of_another),
         arms.PLACEBO,
     ),
+    prediction=predictions.specific(tuple(setting.get_domain_name() for setting in NARROW_HARM)),
     training=ORGANISM_LORA,
     conditions=(*conditions.STANDARD, conditions.EVIL, conditions.SPECIFIC),
 )

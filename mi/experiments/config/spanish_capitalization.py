@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from mi.experiments.config import arms
+from mi.experiments.config import arms, predictions
 from mi.experiments.config.training import ORGANISM_LORA
 from mi.experiments.data_models import Experiment
 from mi.experiments.settings import gsm8k_spanish_capitalised
@@ -21,6 +21,7 @@ SPANISH_CAPITALIZATION = Experiment(
         arms.PLACEBO,
         arms.IRRELEVANT_PROMPT,
     ),
+    prediction=predictions.TWO_TRAITS,
     training=ORGANISM_LORA,
     scatter=("spanish", "capitals"),
     retained=(("inoculated_spanish", "spanish", "capitals"), ("inoculated_capitals", "capitals", "spanish")),

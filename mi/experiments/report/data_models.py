@@ -73,10 +73,12 @@ class Sources:
     """Jobs that the answers name, and of which no record is here."""
     figures: Sequence[Path] = ()
     prediction: str | None = None
-    """What was predicted before the run, from the experiment's README."""
+    """What was predicted before the run, from the README of an experiment whose value holds no prediction."""
     answered: float | None = None
     """When the answers were written, in seconds since 1970."""
     progress: Progress | None = None
+    claims: pd.DataFrame | None = None
+    """The experiment's prediction read against the result (`mi.experiments.summary.against`); None while it runs."""
 
     @property
     def arms(self) -> list[str]:

@@ -57,7 +57,22 @@ def gather(experiment: Experiment, model: str, readme: Path | None = None) -> So
         sorted(folder.glob("*.png"), key=lambda figure: (figure.stem != "intervals", figure.stem)),
         _prediction(readme),
         (folder / "answers.parquet").stat().st_mtime,
+        claims=_claims(experiment, answers, conditions),
     )
+
+
+def _claims(experiment: Experiment, answers: Any, conditions: Any) -> Any:
+    """The prediction read against the answers under the conditions that it is about."""
+    import pandas as pd
+
+    first = experiment.conditions[0].name
+    about = {name or first for claim in experiment.prediction for name in (claim.condition, claim.than_condition)}
+    plans = conditions if not conditions.empty else None
+    tables = []
+    for name in about:
+        plan = None if plans is None else plans[plans["condition"] == name]
+        tables.append(summary.by_seed(summary.per_seed(answers[answers["condition"] == name], plan), name))
+    return summary.against(pd.concat(tables), experiment.prediction, first) if tables else None
 
 
 def _answers(experiment: Experiment, path: Path) -> Any:

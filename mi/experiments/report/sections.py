@@ -18,6 +18,7 @@ from mi.experiments.report.gather import configurations
 from mi.experiments.report.markup import Html, join, tag
 from mi.experiments.report.tables import dot, scrolling
 from mi.experiments.settings import Setting
+from mi.experiments.summary import bound_of, tally
 from mi.experiments.utils import as_inoculations
 from mi.utils.errors import UserError
 
@@ -53,6 +54,14 @@ def masthead(sources: Sources) -> Html:
 
 
 def _prediction(sources: Sources) -> Html:
+    claims = sources.experiment.prediction
+    if claims:
+        found = sources.claims
+        lines = []
+        for place, claim in enumerate(claims):
+            verdict = "" if found is None else f" → {tally(found, place)}"
+            lines.append(tag("li", f"{claim.says} ({bound_of(claim)})", tag("b", verdict)))
+        return tag("blockquote", tag("b", "Predicted before the run, and what came of it"), tag("ul", *lines))
     if sources.prediction is None:
         return Html("")
     return tag("blockquote", tag("b", "Predicted before the run"), tag("p", sources.prediction.replace("`", "")))

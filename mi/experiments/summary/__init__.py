@@ -1,5 +1,6 @@
 """From answers to the tables one reads: rates a seed, rates an arm with intervals, contrasts, retention. No I/O."""
 
+from mi.experiments.summary.claims import against, bound_of, by_seed, tally
 from mi.experiments.summary.columns import (
     CELL,
     COUNTS,
@@ -11,8 +12,8 @@ from mi.experiments.summary.columns import (
     select,
 )
 from mi.experiments.summary.comparisons import Measure, contrasts, retention
-from mi.experiments.summary.rates import cells_of, per_seed, summarise
-from mi.experiments.summary.terminal import format_table, unknown_variance
+from mi.experiments.summary.rates import cells_of, per_seed, summarise, tables
+from mi.experiments.summary.terminal import answered, format_table, unknown_variance
 
 __all__ = [
     "CELL",
@@ -22,6 +23,10 @@ __all__ = [
     "SUMMARY_COLUMNS",
     "UNTRAINED",
     "Measure",
+    "against",
+    "answered",
+    "bound_of",
+    "by_seed",
     "cells_of",
     "contrasts",
     "format_table",
@@ -30,5 +35,7 @@ __all__ = [
     "retention",
     "select",
     "summarise",
+    "tables",
+    "tally",
     "unknown_variance",
 ]

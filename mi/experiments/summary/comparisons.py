@@ -60,7 +60,7 @@ def contrasts(
         family = []
         for arm in (arm for arm in arms or everyone if arm != reference):
             names = dict(zip(CELL, (setting, arm, *where), strict=True)) | {"reference": reference}
-            pair = [_seeds(found.get(name)) for name in (arm, reference)]
+            pair = [seed_cells(found.get(name)) for name in (arm, reference)]
             both = pair if sampled is None else [sampled.get((setting, a, *where), cells(())) for a in (arm, reference)]
             apart = difference(both[0], both[1], "fixed" if sampled is None else "sampled")
             family.append(names | _contrast(pair, apart, alternative) | {"unknown": _unknown(apart, names)})
@@ -106,7 +106,7 @@ def retention(
 
 def _pair(table: pd.DataFrame, arm: str, reference: str, measure: Measure) -> tuple[Cells, Cells]:
     rows = select(headline(table, measure.distribution), trait=measure.trait)
-    return _seeds(select(rows, arm=arm)), _seeds(select(rows, arm=reference))
+    return seed_cells(select(rows, arm=arm)), seed_cells(select(rows, arm=reference))
 
 
 def _verdict(kept: Difference, p: float, margin: float) -> str:
@@ -117,7 +117,7 @@ def _verdict(kept: Difference, p: float, margin: float) -> str:
     return "lost" if kept.interval.upper < -margin else "not shown"
 
 
-def _seeds(rows: Any) -> Cells:
+def seed_cells(rows: Any) -> Cells:
     """The means of an arm's seeds as one column, which is all that fixed questions need."""
     import numpy as np
 

@@ -52,11 +52,19 @@ def summarise(
     are named in POOLED. `questions` is the estimand: the interval holds for new seeds on these questions, or on
     questions of which these are a sample (`mi.utils.stats.rate`); n_seeds counts its seeds.
     """
+    return tables(answers, planned, confidence, questions)[1]
+
+
+def tables(
+    answers: pd.DataFrame, planned: pd.DataFrame, confidence: float = 0.95, questions: Questions = "fixed"
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What `per_seed` and `summarise` give, the answers read once."""
     import pandas as pd
 
     plan = read_plan(answers, planned)
     scores = _scores(answers, plan)
-    groups: dict[Any, Any] = dict(iter(_per_seed(scores, plan).groupby(CELL, sort=False)))
+    rates = _per_seed(scores, plan)
+    groups: dict[Any, Any] = dict(iter(rates.groupby(CELL, sort=False)))
     by_cell = _cells(scores, plan)
     numbers = dict(plan.n_planned) | {key: 0 for key in groups if key not in plan.n_planned}
     rows = []
@@ -72,7 +80,7 @@ def summarise(
         counts = [int(group[name].sum()) for name in COUNTS]
         held = [len(arm.questions), questions, ", ".join(unknown) or "none"]
         rows.append([*key, *interval, len(seeds), n_planned, *counts, *held])
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    return rates, pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
 def cells_of(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> dict[_Key, Cells]:

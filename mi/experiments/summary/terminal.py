@@ -49,7 +49,7 @@ def format_table(summary: pd.DataFrame, labels: Mapping[str, str] | None = None,
         of_setting = select(summary, setting=setting)
         for arm in dict.fromkeys(of_setting["arm"]):
             cells = [_cell(shown[d], (setting, arm, t), between) for t, d in columns]
-            table.add_row(names.get(arm, arm), *cells, _answers(select(of_setting, arm=arm)))
+            table.add_row(names.get(arm, arm), *cells, answered(select(of_setting, arm=arm)))
     table.caption = _caption(summary)
     table.caption_justify = "left"
     return table
@@ -75,7 +75,7 @@ def _cell(rows: Any, key: tuple[str, str, str], between: str) -> str:
     return f"{row['mean']:.2f}{between}[{row['lower']:.2f}, {row['upper']:.2f}]{mark}"
 
 
-def _answers(rows: Any) -> str:
+def answered(rows: Any) -> str:
     """Valid of planned answers over the evaluations of an arm, by its worst trait, and how many were refused."""
     single = rows[~rows["evaluation"].isin(list(POOLED.values()))]
     worst = single.sort_values("n_valid", kind="stable").drop_duplicates("evaluation")
