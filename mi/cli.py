@@ -14,6 +14,7 @@ from mi.cli_datasets import app as datasets
 from mi.cli_evaluations import evaluations
 from mi.cli_inspect import inspect
 from mi.cli_jobs import register as register_jobs
+from mi.cli_models import models
 from mi.cli_power import power
 from mi.cli_report import app as reports
 from mi.cli_report import run_from
@@ -36,6 +37,7 @@ app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
 app.add_typer(evaluations, name="evaluations")
 app.add_typer(inspect, name="inspect")
+app.add_typer(models, name="models")
 app.command()(serve)
 register_jobs(app)
 app.command()(power)
