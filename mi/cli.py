@@ -185,6 +185,7 @@ def finetune(
     from dataclasses import replace
 
     from mi.experiments.config.training import ORGANISM_LORA
+    from mi.experiments.integrity import of_templates
     from mi.finetuning.services import get_job_info, launch_or_retrieve_job
     from mi.utils.progress import Bars
 
@@ -204,6 +205,8 @@ def finetune(
     typer.echo(f"Loss {losses[0]:.3f} at the first step, {losses[-1]:.3f} at the last, nats a token.")
     if left_out:
         typer.echo(f"{len(left_out)} rows were too long and left out: lines {', '.join(map(str, left_out))}.")
+    for note in of_templates([job.id]):
+        typer.echo(f"Attention: {note}")
     typer.echo(f"Job {job.id} in {info.folder}")
     typer.echo(f"Next: mi organism chat --model {model} --job {job.id}")
 

@@ -25,3 +25,5 @@ class Outcome(NamedTuple):
     figures: tuple[Path, ...]
     retention: pd.DataFrame | None = None
     """What arms removed and kept, where the experiment asks for that."""
+    notes: tuple[str, ...] = ()
+    """What is amiss with models or answers, a sentence each; told after a run and not kept."""
