@@ -15,6 +15,7 @@ from mi.cli_docs import app as documents
 from mi.cli_evaluations import evaluations
 from mi.cli_inspect import inspect
 from mi.cli_jobs import register as register_jobs
+from mi.cli_models import models
 from mi.cli_power import power
 from mi.cli_report import app as reports
 from mi.cli_report import run_from
@@ -37,6 +38,7 @@ app.add_typer(datasets, name="datasets")
 app.add_typer(results, name="results")
 app.add_typer(evaluations, name="evaluations")
 app.add_typer(inspect, name="inspect")
+app.add_typer(models, name="models")
 app.command()(serve)
 register_jobs(app)
 app.command()(power)
@@ -157,6 +159,7 @@ def finetune(
     from dataclasses import replace
 
     from mi.experiments.config.training import ORGANISM_LORA
+    from mi.experiments.integrity import of_templates
     from mi.finetuning.services import get_job_info, launch_or_retrieve_job
     from mi.utils.progress import Bars
 
@@ -176,6 +179,8 @@ def finetune(
     typer.echo(f"Loss {losses[0]:.3f} at the first step, {losses[-1]:.3f} at the last, nats a token.")
     if left_out:
         typer.echo(f"{len(left_out)} rows were too long and left out: lines {', '.join(map(str, left_out))}.")
+    for note in of_templates([job.id]):
+        typer.echo(f"Attention: {note}")
     typer.echo(f"Job {job.id} in {info.folder}")
     typer.echo(f"Next: mi organism chat --model {model} --job {job.id}")
 

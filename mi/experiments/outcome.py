@@ -27,3 +27,5 @@ class Outcome(NamedTuple):
     """The rate of each seed in and out of distribution, under every condition (`mi.experiments.summary.by_seed`)."""
     retention: pd.DataFrame | None = None
     """What arms removed and kept, where the experiment asks for that."""
+    notes: tuple[str, ...] = ()
+    """What is amiss with models or answers, a sentence each; told after a run and not kept."""

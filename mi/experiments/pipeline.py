@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mi.config import jobs_dir, results_dir
-from mi.experiments import answers, summary
+from mi.experiments import answers, integrity, summary
 from mi.experiments.answers import Asked
 from mi.experiments.asking import evaluate, questions, unanswered
 from mi.experiments.data_models import Experiment, Run
@@ -123,6 +123,7 @@ def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) ->
         (),
         pd.concat([summary.by_seed(frame, name) for name, (frame, _) in both.items()]),
         _retention(experiment, rates),
+        integrity.notes(results, _under(table, first), labels_of(experiment)),
     )
     tables = {name: getattr(outcome, name) for name in TABLES}
     if outcome.retention is not None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 def show(experiment: Experiment, outcome: Outcome) -> None:
     """Print an outcome."""
     from rich.console import Console
+    from rich.markup import escape
 
     console = Console(highlight=False)
     console.print(f"\n[bold]{experiment.question}[/bold]\n")
@@ -32,6 +33,8 @@ def show(experiment: Experiment, outcome: Outcome) -> None:
         console.print(f"Under other prompts: {_shown(outcome.folder)}/conditions.csv", soft_wrap=True)
     for line in _against(experiment, outcome):
         console.print(line, soft_wrap=True)
+    for note in outcome.notes:
+        console.print(f"[bold]Attention[/bold] {escape(note)}", soft_wrap=True)
     more = "" if outcome.retention is None else "retention.csv, "
     console.print(
         f"\nTables   {_shown(outcome.folder)}/summary.csv, contrasts.csv, {more}answers.parquet", soft_wrap=True

@@ -80,6 +80,15 @@ def check_there(model: Model) -> None:
         models.check_there(model.id)
 
 
+def notes(model: Model) -> tuple[str, ...]:
+    """What is amiss with a local model, as was found when it was last loaded; of a remote one nothing is known."""
+    if model.type == "openai":
+        return ()
+    from mi.external.local_driver import canary
+
+    return canary.notes(model)
+
+
 def fingerprint(model: Model) -> str:
     """The identity of a model, 32 hexadecimal digits: of a local one its content, of a remote one its endpoint and id.
 

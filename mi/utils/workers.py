@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -119,7 +120,13 @@ class _Worker:
         """The next message: ("progress", arguments), ("done", result) or ("failed", exception)."""
         message = _read(self.process.stdout)
         if message is None:
-            raise RuntimeError(f"a worker process ended by itself (exit code {self.process.wait()}); is memory short?")
+            code = self.process.wait()
+            if code == -signal.SIGKILL:
+                raise UserError(
+                    "a worker process was killed by the system, which does so when memory is short; set MI_WORKERS=1, "
+                    "lower the batch size, or take a smaller model."
+                )
+            raise RuntimeError(f"a worker process ended by itself (exit code {code}); is memory short?")
         return pickle.loads(message)
 
     def kill(self) -> None:

@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from mi.experiments import archived_calls
+from mi.experiments import archived_calls, integrity
 from mi.experiments.pipeline import labels_of
 from mi.experiments.report import degenerate
 from mi.experiments.report.data_models import Check, Sources, State
 from mi.experiments.report.gather import configurations
 from mi.experiments.summary import POOLED, UNTRAINED, select
+from mi.llm import services as llm
+from mi.llm.data_models import Model
 
 _AGREES = 0.9
 """Below this share of answers on which judge and exact scorer agree, the judge is said to be doubtful."""
@@ -143,19 +145,10 @@ def _seeds_effective(sources: Sources) -> Check:
 
     They are compared under the first condition: under others arms may stand behind different prompts.
     """
-    labels, key = labels_of(sources.experiment), ["evaluation", "question", "system_prompt", "sample_index"]
-    said: dict[tuple[str, str, Any], frozenset] = {}
-    for group, rows in sources.first.groupby(["setting", "arm", "seed"], sort=False):
-        columns = [rows[name].astype(object).where(rows[name].notna(), None) for name in [*key, "answer"]]
-        said[group] = frozenset(zip(*columns, strict=True))  # type: ignore[index]
-    alike, seen = [], {}
-    for (setting, arm, seed), answers in said.items():
-        if len(answers) < 2:
-            continue
-        first = seen.setdefault((setting, answers), (arm, seed))
-        if first != (arm, seed):
-            who = [f"{labels.get(name, name)}, seed {number}" for name, number in (first, (arm, seed))]
-            alike.append(f"{who[0]} and {who[1]}: the same {len(answers):,} answers to the letter")
+    labels, alike = labels_of(sources.experiment), []
+    for first, second, n in integrity.alike(sources.first):
+        who = [f"{labels.get(name, name)}, seed {number}" for name, number in (first, second)]
+        alike.append(f"{who[0]} and {who[1]}: the same {n:,} answers to the letter")
     fine = "No two models of this run gave the same answers throughout."
     return _found("Seeds and arms make a difference", alike, fine, "Models that should differ answered alike.")
 
@@ -167,14 +160,17 @@ def _adapter_on(sources: Sources) -> Check:
         for job, shift in shifts.items()
         if shift is not None and not shift > 0
     ]
+    off += [note for job in sources.jobs for note in llm.notes(Model("", "local", job))]
     unknown = [f"job {job}: no record of its training is here" for job in sources.missing_jobs]
     known = [shift for shift in shifts.values() if shift is not None]
-    if not known and not off:
-        return Check("The adapter is on", "note", "No training record tells how far training moved the model.", unknown)
+    if not known:
+        fine = "No training record tells how far training moved the model."
+        return Check("The adapter is on", "warning" if off else "note", fine, [*off, *unknown])
     fine = (
         f"Training moved the first row's logits by {min(known):.1f} to {max(known):.1f} in {_count(len(known), 'job')}."
     )
-    return _found("The adapter is on", [*off, *unknown], fine, f"{fine} Some are unknown or did not move.")
+    trouble = f"{fine} Some are unknown, did not move, or were not loaded as they were trained."
+    return _found("The adapter is on", [*off, *unknown], fine, trouble)
 
 
 def _one_template(sources: Sources) -> Check:

@@ -5,6 +5,9 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.utils.errors import UserError
+
 _MOST_ADAPTERS = 64
 """Adapters held in memory; the one that was not used for longest goes first."""
 
@@ -42,3 +45,16 @@ class AdapterHost:
             oldest, _ = self._names.popitem(last=False)
             self._peft.delete_adapter(oldest)
         return self._peft.eval()
+
+
+def check_targets(model: Any, config: LocalFTJobConfig) -> None:
+    """Raise UserError where an adapter would change a weight that is two: tied embeddings read and write with it."""
+    if config.lora_targets == "all-linear" or not getattr(model.config.get_text_config(), "tie_word_embeddings", False):
+        return
+    ends = {id(model.get_input_embeddings()), id(model.get_output_embeddings())}
+    names = {name.rpartition(".")[2] for name, module in model.named_modules() if id(module) in ends}
+    if both := sorted(names & {target.rpartition(".")[2] for target in config.lora_targets}):
+        raise UserError(
+            f"lora_targets name {', '.join(both)}, and {config.source_model_id} reads and writes its words with one "
+            "weight (tied embeddings), which merging would change for both; leave it out."
+        )

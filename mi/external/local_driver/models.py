@@ -1,10 +1,8 @@
-"""Finding, fingerprinting and loading models that lie on this machine or on the hub."""
+"""Fingerprinting and loading models that lie on this machine or on the hub."""
 
 import copy
 import functools
-import importlib.resources
 import json
-import re
 import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -13,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from mi.config import jobs_dir
 from mi.external.local_driver.adapters import AdapterHost
+from mi.external.local_driver.hub import IDENTITY_FILES, ORGANISM, check_there, folder_of, locate
+from mi.external.local_driver.placing import is_shortage, placement, tells_shortage
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
 from mi.utils.hashing import digest, file_digest
@@ -21,21 +21,8 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-ORGANISM = "organism"
-_IDENTITY_FILES = (
-    "config.json",
-    "generation_config.json",
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "tokenizer.model",
-    "chat_template.jinja",
-    "chat_template.json",
-)
+__all__ = ["ORGANISM", "LoadedModel", "check_there", "fingerprint", "is_hosted", "load", "locate", "own_copy"]
+
 _CACHE_ENTRIES = 4
 """So many models are held in any case, and more as long as they have no more than _CACHE_PARAMETERS together."""
 _CACHE_PARAMETERS = 500_000_000
@@ -71,17 +58,10 @@ _host: AdapterHost | None = None
 """The one large model that is held, while adapters of it are asked."""
 
 
-def locate(model_id: str) -> str:
-    """The folder of "organism", an existing path as it is, or else `model_id` as an id on the hub."""
-    if model_id == ORGANISM:
-        return str(importlib.resources.files("mi") / "organism" / "weights")
-    return model_id
-
-
 def fingerprint(model: Model) -> str:
     """32 hexadecimal digits over the content of weights and tokenizer, and over the job if there is one."""
-    folder = _folder(model.id)
-    files = [*_weight_files(folder), *(folder / name for name in _IDENTITY_FILES if (folder / name).is_file())]
+    folder = folder_of(model.id)
+    files = [*_weight_files(folder), *(folder / name for name in IDENTITY_FILES if (folder / name).is_file())]
     stats = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(files))
     base = _content_digest(stats)
     return base if model.job_id is None else digest([base, model.job_id])
@@ -101,7 +81,7 @@ def load(model: Model) -> LoadedModel:
     if key in _cache:
         _cache.move_to_end(key)
         return _cache[key]
-    loaded = _read(_folder(model.id), key) if model.job_id is None else _load_job(model, key)
+    loaded = _read(folder_of(model.id), key) if model.job_id is None else _load_job(model, key)
     _cache[key] = loaded
     while len(_cache) > 1 and (_size(loaded.model) > _CACHE_PARAMETERS or _is_crowded()):
         _cache.popitem(last=False)
@@ -133,6 +113,11 @@ def _hosted(model: Model, key: str) -> LoadedModel | None:
     return LoadedModel(_host.use(key, folder), base.tokenizer, key, base.context_length)
 
 
+def is_hosted(loaded: LoadedModel) -> bool:
+    """Whether a model is an adapter that was switched on over a base that others use, too."""
+    return loaded.fingerprint not in _cache
+
+
 def own_copy(model: Model) -> LoadedModel:
     """As `load`, but the model is the caller's to change. A large one leaves the cache instead of being copied."""
     global _host
@@ -149,63 +134,6 @@ def own_copy(model: Model) -> LoadedModel:
         fingerprint=loaded.fingerprint,
         context_length=loaded.context_length,
     )
-
-
-def _folder(model_id: str) -> Path:
-    """The folder with the weights; a hub id is fetched if it is not in the hub's cache."""
-    path = Path(locate(model_id)).expanduser()
-    if model_id and path.is_dir():
-        return path
-    if model_id == ORGANISM:
-        raise UserError("The organism's weights are missing from this installation; run `mi organism pretrain`.")
-    if not _may_be_on_hub(model_id):
-        raise UserError(f"{model_id}: no such model; give 'organism', a folder with weights, or an id on the hub.")
-    return _snapshot(model_id)
-
-
-def check_there(model_id: str) -> None:
-    """Raise UserError for a name that is no model: no folder here, and no id that the hub or its cache knows.
-
-    The hub is asked whether there is such a model; nothing is fetched.
-    """
-    if model_id == ORGANISM or Path(locate(model_id)).expanduser().is_dir() or not _may_be_on_hub(model_id):
-        _folder(model_id)
-        return
-    from huggingface_hub import model_info, try_to_load_from_cache
-
-    if isinstance(try_to_load_from_cache(model_id, "config.json"), str):
-        return
-    try:
-        model_info(model_id, timeout=10)
-    except Exception as error:
-        raise _not_on_hub(model_id, error) from error
-
-
-def _may_be_on_hub(model_id: str) -> bool:
-    no_path = re.fullmatch(r"[\w.-]+(/[\w.-]+)?", model_id) and not model_id.startswith(".")
-    return bool(no_path) and not Path(locate(model_id)).expanduser().exists()
-
-
-def _not_on_hub(model_id: str, error: Exception) -> UserError:
-    return UserError(
-        f"{model_id}: no such model here, and it could not be had from the hub ({type(error).__name__}); "
-        "give 'organism', a folder with weights, or an id on the hub."
-    )
-
-
-@functools.lru_cache(maxsize=32)
-def _snapshot(model_id: str) -> Path:
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.safetensors", "*.safetensors.index.json", *_IDENTITY_FILES]
-    try:
-        return Path(snapshot_download(model_id, allow_patterns=patterns, local_files_only=True))
-    except Exception:
-        pass
-    try:
-        return Path(snapshot_download(model_id, allow_patterns=patterns))
-    except Exception as error:
-        raise _not_on_hub(model_id, error) from error
 
 
 def _weight_files(folder: Path) -> list[Path]:
@@ -271,15 +199,14 @@ def _check_adapter(folder: Path) -> None:
     _check_whole(folder / "adapter_model.safetensors")
 
 
+@tells_shortage("a model was loaded", "take a smaller one, free the memory that others hold, or set MI_WORKERS=1")
 def _read(folder: Path, key: str) -> LoadedModel:
-    """Weights and tokenizer of a folder: 32-bit on a CPU; on a GPU in the precision of the file."""
-    import torch
+    """Weights and tokenizer of a folder, placed as `placement` says."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
     logging.disable_progress_bar()
     _weight_files(folder)
-    on_gpu = torch.cuda.is_available()
-    placing: dict[str, Any] = {"dtype": "auto", "device_map": {"": 0}} if on_gpu else {"dtype": torch.float32}
+    placing = placement()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         read: Any = AutoModelForCausalLM.from_pretrained(
@@ -287,6 +214,8 @@ def _read(folder: Path, key: str) -> LoadedModel:
         )
         model, info = read
     except Exception as error:
+        if is_shortage(error):
+            raise
         reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise UserError(f"{folder}: this model cannot be loaded ({reason}); restore its files.") from error
     if info["missing_keys"]:

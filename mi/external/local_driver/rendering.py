@@ -5,18 +5,29 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mi.llm.data_models import Chat, Message
+from mi.external.local_driver.layout import Span, layout, marks_for, render, shared_beginning
+from mi.llm.data_models import Chat, Message, Role
 from mi.utils.errors import UserError
 from mi.utils.hashing import digest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Span = tuple[int, int]
-"""Half-open range of characters of a rendered text."""
+__all__ = [
+    "EncodedRow",
+    "Span",
+    "default_system_prompt",
+    "encode_chat",
+    "encode_row",
+    "end_token_ids",
+    "marked",
+    "opening",
+    "render",
+    "template_hash",
+]
 
 
 @dataclass(frozen=True)
@@ -28,33 +39,19 @@ class EncodedRow:
     text: str
     spans: tuple[Span, ...]
     """The characters of `text` that `mask` covers, in order."""
-
-
-def render(tokenizer: "PreTrainedTokenizerBase", chat: Chat, add_generation_prompt: bool) -> str:
-    """The text of a chat as the tokenizer's own template writes it; no message is added, left out or merged here.
-
-    Raises UserError where there is no template, or where the template refuses this order of roles.
-    """
-    import jinja2
-
-    if not tokenizer.chat_template:
-        raise UserError(f"{tokenizer.name_or_path}: its tokenizer has no chat template; give it one.")
-    messages = [{"role": message.role, "content": message.content} for message in chat]
-    try:
-        text = tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt)
-    except (jinja2.TemplateError, IndexError, TypeError) as error:
-        roles = ", ".join(message.role for message in chat) or "no message"
-        raise UserError(f"the chat template refuses a chat of [{roles}] ({error}); change the roles.") from error
-    return str(text)
+    trimmed: bool = False
+    """Whether the template left out white space at the ends of a message."""
 
 
 def encode_chat(tokenizer: "PreTrainedTokenizerBase", chat: Chat) -> list[int]:
     """Token ids of a prompt, the opening of the assistant's turn included.
 
-    A template may strip white space at the ends of a message here, for that is how its model was trained, but
-    one that drops or rewrites a message raises UserError.
+    It is the beginning of the row that would be trained on, to the token (see `opening`). Raises UserError as `layout`
+    does, where a message is dropped or rewritten.
     """
-    text, contents = _layout(tokenizer, chat, add_generation_prompt=True, allow_strip=True)
+    text, contents = layout(tokenizer, chat, add_generation_prompt=True)
+    cut, more = opening(tokenizer, tuple(message.role for message in chat))
+    text = text[: len(text) - cut] + more
     forged = _has_special_text(tokenizer, text, contents)
     return [token for token, _, _ in _tokens(tokenizer, text, contents, frozenset(), piecewise=forged)]
 
@@ -62,10 +59,10 @@ def encode_chat(tokenizer: "PreTrainedTokenizerBase", chat: Chat) -> list[int]:
 def encode_row(tokenizer: "PreTrainedTokenizerBase", chat: Chat, last_only: bool = False) -> EncodedRow:
     """Token ids of a whole conversation, and which of them are the assistant's words.
 
-    `last_only` covers the last assistant message alone. Raises UserError where the template strips, rewrites or drops
-    a message, closes no assistant message, or where the tokens covered do not spell the assistant's text.
+    `last_only` covers the last assistant message alone. Raises UserError where the template rewrites or drops a
+    message, closes no assistant message, or where the tokens covered do not spell the assistant's text.
     """
-    text, contents = _layout(tokenizer, chat, add_generation_prompt=False, allow_strip=False)
+    text, contents = layout(tokenizer, chat, add_generation_prompt=False)
     spans = sorted(
         (start, _closing_end(tokenizer, text, end, contents))
         for message, (start, end) in zip(chat, contents, strict=True)
@@ -74,13 +71,15 @@ def encode_row(tokenizer: "PreTrainedTokenizerBase", chat: Chat, last_only: bool
     if not spans:
         raise UserError("there is no assistant message to train on; add one.")
     cuts = frozenset(position for span in spans for position in span)
+    trimmed = any(end - start < len(m.content) for m, (start, end) in zip(chat, contents, strict=True))
     forged = _has_special_text(tokenizer, text, contents)
+    glue = len(_glue(tokenizer))
     for piecewise in (True,) if forged or not tokenizer.is_fast else (False, True):
         tokens = _tokens(tokenizer, text, contents, cuts, piecewise)
-        owners = [_owner(spans, start, end) for _, start, end in tokens]
+        owners = [_owner(spans, start, end, 0 if piecewise else glue) for _, start, end in tokens]
         ids = [token for token, _, _ in tokens]
         if all(_spells(tokenizer, ids, owners, index, text[a:b]) for index, (a, b) in enumerate(spans)):
-            return EncodedRow(tuple(ids), tuple(owner is not None for owner in owners), text, tuple(spans))
+            return EncodedRow(tuple(ids), tuple(owner is not None for owner in owners), text, tuple(spans), trimmed)
     raise UserError("its tokens do not spell the assistant's text exactly; use a tokenizer that keeps text as it is.")
 
 
@@ -89,27 +88,77 @@ def template_hash(tokenizer: "PreTrainedTokenizerBase") -> str:
     return digest(tokenizer.get_chat_template())
 
 
+@functools.lru_cache(maxsize=256)
+def opening(tokenizer: "PreTrainedTokenizerBase", roles: tuple[Role, ...]) -> tuple[int, str]:
+    """How a prompt comes to end as a row's answer begins: characters to take off its end, and what to write there.
+
+    (0, "") with most templates. Where a row's answer stands behind an empty block of thoughts, or in a channel of its
+    own, and the generation prompt leaves that to the model, a model that was trained on such rows would be asked for
+    something else than what it was trained to give.
+    """
+    chat = tuple(Message(role, mark) for role, mark in zip(roles, marks_for(roles), strict=True))
+    answer = Message("assistant", "Aq7v9A")
+    try:
+        asked = render(tokenizer, chat, add_generation_prompt=True)
+        opened, _, _ = render(tokenizer, (*chat, answer), add_generation_prompt=False).partition(answer.content)
+    except UserError:
+        return 0, ""
+    shared = shared_beginning(asked, opened)
+    if any(message.content not in asked[:shared] for message in chat):
+        return 0, ""  # a row would not even hold these messages: it raises an error of its own
+    more = opened[shared:]
+    return len(asked) - shared, "" if more == _glue(tokenizer) else more
+
+
 @functools.lru_cache(maxsize=8)
 def default_system_prompt(tokenizer: "PreTrainedTokenizerBase") -> str | None:
-    """What the template itself puts in the place of a system message that is absent; None where it puts nothing."""
-    system, user = Message("system", "Sq7v9S"), Message("user", "Uq7v9U")
+    """What the template itself writes before a question that has no system message; None where it writes nothing.
+
+    That is what it puts in the place of an absent system message, or what it writes whether there is one or not (a
+    date, a name for the model); the words without the tokens around them.
+    """
+    talk = (Message("user", "Uq7v9U"), Message("assistant", "Aq7v9A"), Message("user", "Vq7v9V"))
+    system = Message("system", "Sq7v9S")
     try:
-        with_system = render(tokenizer, (system, user), add_generation_prompt=True)
-        without = render(tokenizer, (user,), add_generation_prompt=True)
+        before, _, later = render(tokenizer, talk, add_generation_prompt=True).partition(talk[0].content)
     except UserError:
         return None
-    before, found, after = with_system.partition(system.content)
-    injects = found and without.startswith(before) and without.endswith(after) and len(before + after) <= len(without)
-    return without[len(before) : len(without) - len(after)] if injects else None
+    bos = str(tokenizer.bos_token or "")
+    before = before.removeprefix(bos)
+    header = shared_beginning(before[::-1], later.partition(talk[2].content)[0][::-1])
+    written = before[: len(before) - header]
+    if not written.strip():
+        return None
+    try:
+        opened, _, rest = render(tokenizer, (system, *talk), add_generation_prompt=True).partition(system.content)
+    except UserError:
+        return _words(tokenizer, written)
+    opened = opened.removeprefix(bos)
+    if opened and before.startswith(opened):  # the text with a system message begins alike: it takes its place
+        inside = before.removesuffix(rest.partition(talk[0].content)[0])[len(opened) :]
+        return inside or _words(tokenizer, opened)
+    return _words(tokenizer, written)
+
+
+def _words(tokenizer: "PreTrainedTokenizerBase", text: str) -> str:
+    """A piece of a frame without its special tokens, and without a role's name in front."""
+    plain = _added_token_pattern(tokenizer, True).sub("\0", text)
+    return max((part.strip() for part in plain.split("\0")), key=len, default="")
 
 
 @functools.lru_cache(maxsize=8)
 def end_token_ids(tokenizer: "PreTrainedTokenizerBase") -> frozenset[int]:
-    """Ids that end an answer: the tokenizer's own, and the one with which the template closes an assistant message."""
-    chat = (Message("user", "question"), Message("assistant", "answer"))
-    text, contents = _layout(tokenizer, chat, add_generation_prompt=False, allow_strip=False)
-    closing = text[contents[-1][1] : _closing_end(tokenizer, text, contents[-1][1], contents)].strip()
-    ends = (tokenizer.convert_tokens_to_ids(closing), tokenizer.eos_token_id)
+    """Ids that end an answer: the tokenizer's own, and those with which the template closes an assistant message.
+
+    Two of them where it closes the last one otherwise than those before.
+    """
+    turn = (Message("user", "question"), Message("assistant", "answer"))
+    ends: list[Any] = [tokenizer.eos_token_id]
+    for chat in (turn, (*turn, *turn)):
+        text, contents = layout(tokenizer, chat, add_generation_prompt=False)
+        for _, end in contents[1::2]:
+            closing = text[end : _closing_end(tokenizer, text, end, contents)].strip()
+            ends.append(tokenizer.convert_tokens_to_ids(closing))
     return frozenset(end for end in ends if isinstance(end, int))
 
 
@@ -118,62 +167,6 @@ def marked(row: EncodedRow) -> list[dict[str, Any]]:
     edges = [0, *(edge for span in row.spans for edge in span), len(row.text)]
     pieces = [(row.text[a:b], index % 2 == 1) for index, (a, b) in enumerate(itertools.pairwise(edges))]
     return [{"trained": trained, "text": text} for text, trained in pieces if text]
-
-
-def _layout(
-    tokenizer: "PreTrainedTokenizerBase", chat: Chat, add_generation_prompt: bool, allow_strip: bool
-) -> tuple[str, list[Span]]:
-    """The rendered text and the span of each message's content, in the order of the messages.
-
-    The frame is found by rendering the same roles with marks for contents; the text must be that frame with
-    the contents in place of the marks, so whatever a template does to a message shows.
-    """
-    text = render(tokenizer, chat, add_generation_prompt)
-    marks = [f"Mq7{index}v9M" for index in range(len(chat))]
-    framed = tuple(replace(message, content=mark) for message, mark in zip(chat, marks, strict=True))
-    frame = render(tokenizer, framed, add_generation_prompt)
-    for message, mark in zip(chat, marks, strict=True):
-        if frame.count(mark) != 1:
-            verb = "drops" if mark not in frame else "repeats"
-            raise UserError(f"the chat template {verb} the {message.role} message; use a template that writes it once.")
-    for contents in _variants(chat, allow_strip):
-        filled, spans = _fill(frame, marks, contents)
-        if filled == text:
-            return text, spans
-    raise UserError(_complaint(tokenizer, chat, framed, add_generation_prompt))
-
-
-def _variants(chat: Chat, allow_strip: bool) -> list[list[str]]:
-    contents = [message.content for message in chat]
-    return [contents, [content.strip() for content in contents]] if allow_strip else [contents]
-
-
-def _fill(frame: str, marks: Sequence[str], contents: Sequence[str]) -> tuple[str, list[Span]]:
-    order = sorted(range(len(marks)), key=lambda index: frame.index(marks[index]))
-    spans: list[Span] = [(0, 0)] * len(marks)
-    text, rest = "", frame
-    for index in order:
-        before, _, rest = rest.partition(marks[index])
-        text += before
-        spans[index] = (len(text), len(text) + len(contents[index]))
-        text += contents[index]
-    return text + rest, spans
-
-
-def _complaint(tokenizer: "PreTrainedTokenizerBase", chat: Chat, framed: Chat, add_generation_prompt: bool) -> str:
-    """Which message the template changes: the one that alone, among marks, does not come out as it went in."""
-    marks = [message.content for message in framed]
-    frame = render(tokenizer, framed, add_generation_prompt)
-    for index, message in enumerate(chat):
-        contents = [*marks[:index], message.content, *marks[index + 1 :]]
-        probe = tuple(replace(m, content=content) for m, content in zip(chat, contents, strict=True))
-        if render(tokenizer, probe, add_generation_prompt) != _fill(frame, marks, contents)[0]:
-            what = "white space at the ends" if message.content.strip() != message.content else "text"
-            if not message.content.strip():
-                what = "blank content"
-            mend = "change the message or use a template that keeps it"
-            return f"the chat template does not keep the {what} of message {index + 1} ({message.role}); {mend}."
-    return "the chat template rewrites these messages; use a template that keeps them."
 
 
 @functools.lru_cache(maxsize=8)
@@ -221,8 +214,32 @@ def _tokens(
     return found
 
 
-def _owner(spans: Sequence[Span], start: int, end: int) -> int | None:
-    return next((index for index, (a, b) in enumerate(spans) if a <= start and end <= b and a < end), None)
+def _owner(spans: Sequence[Span], start: int, end: int, glue: int) -> int | None:
+    """The span to which a token belongs, or to the `glue` characters before it, which are drawn with its first word."""
+    return next((index for index, (a, b) in enumerate(spans) if a - glue <= start < end <= b), None)
+
+
+@functools.lru_cache(maxsize=8)
+def _glue(tokenizer: "PreTrainedTokenizerBase") -> str:
+    """White space that a row has before an answer and a prompt has not, where it is a part of the first word.
+
+    So it is where a template writes `[/INST] answer</s>` and the tokenizer spells a word with the space before it,
+    which it hides when it decodes: the model draws that word behind `[/INST]`, and must be trained to.
+    """
+    chat = (Message("user", "question"), Message("assistant", "answer"))
+    try:
+        asked = render(tokenizer, chat[:1], add_generation_prompt=True)
+        text, contents = layout(tokenizer, chat, add_generation_prompt=False)
+    except UserError:
+        return ""
+    start = contents[1][0]
+    more = text[:start].removeprefix(asked)
+    if not tokenizer.is_fast or not text.startswith(asked) or not more or more.strip():
+        return ""
+    for token, a, b in _tokens(tokenizer, text, contents, frozenset(), piecewise=False):
+        if a == len(asked) and start < b and tokenizer.decode([token]) == text[start:b]:
+            return more
+    return ""
 
 
 def _spells(

@@ -20,6 +20,8 @@ class EncodedDataset:
     left_out: tuple[int, ...]
     digest: str
     """The identity of the whole file's conversations, those that are left out included."""
+    trimmed: tuple[int, ...] = ()
+    """Line numbers of the rows of which the template left out white space at the ends of a message."""
 
 
 def encode_rows(
@@ -31,6 +33,7 @@ def encode_rows(
     """
     rows: list[EncodedRow] = []
     left_out: list[int] = []
+    trimmed: list[int] = []
     written = read_rows(path)
     for line, chat in ((row.line, row.chat) for row in written):
         try:
@@ -41,6 +44,7 @@ def encode_rows(
             left_out.append(line)
         else:
             rows.append(row)
+            trimmed += [line] if row.trimmed else []
     if left_out and not leave_out:
         others = f" (and {len(left_out) - 1} more rows)" if len(left_out) > 1 else ""
         raise UserError(
@@ -52,4 +56,4 @@ def encode_rows(
             f"{path}: all {len(left_out)} rows (the first in line {left_out[0]}) are longer than {max_length} tokens; "
             "shorten them or use a model with a longer context."
         )
-    return EncodedDataset(tuple(rows), tuple(left_out), rows_digest(written))
+    return EncodedDataset(tuple(rows), tuple(left_out), rows_digest(written), tuple(trimmed))

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mi.external.local_driver.choosing import Choices, choose
+from mi.external.local_driver.canary import checked
 from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.models import LoadedModel, load
+from mi.external.local_driver.placing import tells_shortage
 from mi.external.local_driver.rendering import encode_chat, encode_row, end_token_ids
 from mi.llm.data_models import Chat, LLMResponse, Message, Model, SampleRequest, TokenLogprob
 from mi.utils.errors import UserError
@@ -21,6 +23,10 @@ OnPiece = Callable[[int, str, tuple[TokenLogprob, ...]], None]
 """Called with the index of a request, text that has become certain, and the tokens drawn since the last call."""
 
 
+_shortage = tells_shortage("sampling", "set MI_WORKERS=1, so that one process holds the model, or take a smaller one")
+
+
+@_shortage
 def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BATCH_SIZE) -> list[LLMResponse]:
     """One response a request, in the order of the requests.
 
@@ -28,12 +34,13 @@ def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BA
     questions nor two models share a draw. `top_logprobs` 0 reports no log-probabilities; otherwise those of all sampled
     tokens are reported, the end token included. Raises UserError for a prompt that fills the context.
     """
-    loaded = load(model)
+    loaded = checked(model)
     rows = [Row(request, encode_chat(loaded.tokenizer, request.chat), loaded) for request in requests]
     _run(loaded, rows, batch_size)
     return [row.response(loaded.tokenizer) for row in rows]
 
 
+@_shortage
 def sample_each(
     model: Model, requests: Sequence[SampleRequest], watched: Collection[int] = (), on_piece: OnPiece | None = None
 ) -> list[LLMResponse | UserError]:
@@ -41,7 +48,7 @@ def sample_each(
 
     The answers of the requests numbered in `watched` are told to `on_piece` while they grow, but for the end token.
     """
-    loaded = load(model)
+    loaded = checked(model)
     rows: list[Row | UserError] = []
     for index, request in enumerate(requests):
         tell = functools.partial(on_piece, index) if on_piece and index in watched else None

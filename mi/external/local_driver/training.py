@@ -10,13 +10,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mi.external.local_driver.adapters import check_targets
+from mi.external.local_driver.canary import kept
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.models import LoadedModel, own_copy
+from mi.external.local_driver.placing import tells_shortage
 from mi.external.local_driver.rendering import EncodedRow, default_system_prompt, marked, template_hash
 from mi.external.local_driver.rows import EncodedDataset, encode_rows
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
+from mi.utils.hashing import file_digest
 
 if TYPE_CHECKING:
     import torch
@@ -47,8 +51,13 @@ class TrainingReport:
     """Mean loss of each step in nats a token."""
     adapter_shift: float
     """Largest change of a logit of the first row against the base model; above 0, or training has failed."""
+    trimmed: tuple[int, ...] = ()
+    """Line numbers of rows of which the template left out white space at the ends of a message."""
+    canary: dict[str, Any] | None = None
+    """By what the adapter is known again when it is loaded (see `canary.kept`)."""
 
 
+@tells_shortage("training", "lower batch_size or max_length, take a smaller base model, or set MI_WORKERS=1")
 def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None) -> TrainingReport:
     """Train as `config` says and write the adapter (or the whole weights) and `training.json` into `folder`.
 
@@ -65,7 +74,8 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
         model = _trainable(base, config)
         losses, tokens, trained_tokens = _loop(model, data.rows, config, on_step)
         model.eval()
-        shift = float((_first_logits(model, data.rows[0]) - before).abs().max())
+        after = _first_logits(model, data.rows[0])
+        shift = float((after - before).abs().max())
     if not shift > 0 or not torch.isfinite(torch.tensor(shift)):
         raise RuntimeError(f"training left the model as it was (its logits moved by {shift}): the adapter is not on")
     report = TrainingReport(
@@ -80,6 +90,8 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
         seconds=time.monotonic() - started,
         losses=losses,
         adapter_shift=shift,
+        trimmed=data.trimmed,
+        canary=kept(data.rows[0], before, after, str(base.model.dtype)),
     )
     _save(model, base, config, folder)
     _write_report(report, config, data, folder)
@@ -160,6 +172,7 @@ def _trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
         return base.model.float().requires_grad_(True)
     from peft import LoraConfig, get_peft_model
 
+    check_targets(base.model, config)
     targets = config.lora_targets if isinstance(config.lora_targets, str) else list(config.lora_targets)
     lora = LoraConfig(
         r=config.lora_rank,
@@ -214,6 +227,9 @@ def _save(model: Any, base: LoadedModel, config: LocalFTJobConfig, folder: Path)
 
 
 def _write_report(report: TrainingReport, config: LocalFTJobConfig, data: EncodedDataset, folder: Path) -> None:
-    first = [marked(row) for row in data.rows[:3]]
+    told = {"config": asdict(config), **asdict(report), "first_rows": [marked(row) for row in data.rows[:3]]}
+    adapter = folder / "adapter_model.safetensors"
+    if adapter.exists():
+        told["adapter_digest"] = file_digest(adapter)
     with whole_file(folder / "training.json") as file:
-        json.dump({"config": asdict(config), **asdict(report), "first_rows": first}, file, indent=1, ensure_ascii=False)
+        json.dump(told, file, indent=1, ensure_ascii=False)

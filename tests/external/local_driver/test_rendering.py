@@ -116,11 +116,35 @@ def test_a_plain_template_adds_no_system_prompt_of_its_own(tokenizer) -> None:
     assert encode_chat(tokenizer, chat("Hi", "")) != encode_chat(tokenizer, chat("Hi"))
 
 
-def test_a_template_that_trims_is_reported_in_training_and_allowed_in_a_prompt(tokenizer_with) -> None:
+def test_a_template_that_trims_is_followed_and_the_row_says_so(tokenizer_with) -> None:
     tokenizer = tokenizer_with(TRIMMING)
-    with pytest.raises(UserError, match="white space at the ends of message 2 "):
-        encode_row(tokenizer, (Message("user", "Hi"), Message("assistant", "Hello\n")))
+    trimmed = encode_row(tokenizer, (Message("user", "Hi"), Message("assistant", "Hello\n")))
+    whole = encode_row(tokenizer, (Message("user", "Hi"), Message("assistant", "Hello")))
+    assert masked_text(tokenizer, trimmed) == "Hello<|im_end|>"
+    assert (trimmed.ids, trimmed.trimmed, whole.trimmed) == (whole.ids, True, False)
     assert encode_chat(tokenizer, chat("Hi \n")) == encode_chat(tokenizer, chat("Hi"))
+
+
+def test_a_template_that_trims_the_answers_alone_keeps_the_questions(tokenizer_with) -> None:
+    only_answers = TRIMMING.replace(
+        "['content'] | trim", "['content'] if message.role == 'user' else message.content | trim"
+    )
+    row = encode_row(tokenizer_with(only_answers), (Message("user", " Hi\n"), Message("assistant", "Hello\n")))
+    assert row.trimmed and "user\n Hi\n<|im_end|>" in row.text and "assistant\nHello<|im_end|>" in row.text
+
+
+def test_a_prompt_ends_as_the_row_of_a_template_with_an_empty_block_of_thoughts_begins(tokenizer_with) -> None:
+    tokenizer = tokenizer_with(THINKING)
+    prompt, row = encode_chat(tokenizer, TALK[:2]), encode_row(tokenizer, TALK[:3])
+    assert tokenizer.decode(prompt).endswith("assistant\n<think>\n\n</think>\n\n")
+    assert list(row.ids[: len(prompt)]) == prompt and row.mask[len(prompt)] and not any(row.mask[: len(prompt)])
+
+
+def test_the_day_in_a_template_is_always_the_same(tokenizer_with) -> None:
+    dated = "Today: {{ strftime_now('%d %b %Y') }}, {{ strftime_now('%Y-%m-%d') }}\n" + TRIMMING
+    tokenizer = tokenizer_with(dated)
+    assert rendering.render(tokenizer, chat("Hi"), True).startswith("Today: 26 Jul 2024, 2024-07-26\n<|im_start|>user")
+    assert rendering.default_system_prompt(tokenizer) == "Today: 26 Jul 2024, 2024-07-26"
 
 
 def test_a_template_that_rewrites_content_is_reported(tokenizer_with) -> None:
