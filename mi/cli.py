@@ -13,6 +13,7 @@ import typer
 from mi.cli_datasets import app as datasets
 from mi.cli_docs import app as documents
 from mi.cli_evaluations import evaluations
+from mi.cli_executor import on_executor
 from mi.cli_inspect import inspect
 from mi.cli_jobs import register as register_jobs
 from mi.cli_models import models
@@ -64,6 +65,7 @@ MaxCost = Annotated[
 
 
 @app.command()
+@on_executor
 def run(
     experiment: ExperimentName,
     model: ModelName = "organism",
@@ -85,6 +87,7 @@ def run(
 
 
 @app.command()
+@on_executor
 def evaluate(
     experiment: ExperimentName,
     model: ModelName = "organism",
@@ -146,6 +149,7 @@ def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for ins
 
 
 @app.command()
+@on_executor
 def finetune(
     dataset: Annotated[Path, typer.Argument(help='JSONL, one {"messages": [{"role", "content"}, …]} a line.')],
     model: ModelName = "organism",

@@ -2,18 +2,20 @@
 
 import asyncio
 import logging
+import sys
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 
 from mi.evaluation.budget import Budget
 from mi.evaluation.reserve import Reserve
 from mi.evaluation.store import Call, Kind, Shelf, Take, call_key, scan, store_dir, store_path
+from mi.executors.current import elsewhere
 from mi.llm import services as llm
 from mi.llm.data_models import LLMResponse, Model
 from mi.utils.errors import UserError
 
 LOCAL_BATCH, LOCAL_WINDOW, REMOTE_BATCH = 256, 2048, 64
-"""Calls that go to a backend together, and calls of a local model that are with it at once."""
+"""Calls that go to a backend together, and calls of a local model that are with it at once: all, on another node."""
 _AHEAD = 2.5
 """Calls with a remote endpoint, over those that it is asked at a time: it never waits for us, and judging does not
 queue behind all of the sampling."""
@@ -39,7 +41,7 @@ class Desk:
         self.model = model
         self.fingerprint = llm.fingerprint(model)
         self.failure: BaseException | None = None
-        self._batch, self._window = LOCAL_BATCH, LOCAL_WINDOW
+        self._batch, self._window = LOCAL_BATCH, LOCAL_WINDOW if elsewhere() is None else sys.maxsize
         if model.type != "local":
             self._batch, self._window = REMOTE_BATCH, max(REMOTE_BATCH, round(_AHEAD * llm.at_once(model)))
         self._kind, self._deliver, self._budget, self._begin = kind, deliver, budget, begin

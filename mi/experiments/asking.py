@@ -11,6 +11,7 @@ from mi.evaluation.budget import Budget
 from mi.evaluation.cells import Unwatched
 from mi.evaluation.data_models import Evaluation
 from mi.evaluation.planning import PlannedEvaluation, plan_evaluations
+from mi.executors.current import elsewhere
 from mi.experiments.answers import Asked
 from mi.experiments.data_models import Arm, Condition, Run
 from mi.experiments.preparing import Prepared
@@ -18,6 +19,7 @@ from mi.experiments.settings import Setting
 from mi.finetuning.services import get_finetuned_model, get_job_info
 from mi.llm.data_models import Model
 from mi.llm.names import model_named
+from mi.utils.concurrency import all_of
 from mi.utils.progress import Progress
 
 
@@ -28,21 +30,28 @@ async def evaluate(
 
     With `max_cost`, in US dollars for all of them, it stops before more could be spent: raises UserError then.
     """
-    found: list[Asked] = []
     budget = None if max_cost is None else Budget(max_cost)
     with progress.task(f"asking {len(models)} models", len(models)) as task:
-        for setting, arm in dict.fromkeys((run.setting, run.arm) for run in models):
+
+        async def of_block(setting: Setting, arm: Arm) -> list[Asked]:
             block = [run for run in models if (run.setting, run.arm) == (setting, arm)]
             put = questions(setting, arm, conditions)
             groups = {str(number): [models[run]] for number, run in enumerate(block)}
             results = await evaluate_models(
                 groups, [item.evaluation for item in put], max_cost=budget, watch=Unwatched()
             )
-            for number, result in enumerate(results):
-                item, run = put[number % len(put)], block[int(result.group)]
-                found.append(Asked(run, item.condition, item.distribution, item.name, result))
             task.advance(len(block))
-    return found
+            asked = (
+                (put[number % len(put)], block[int(result.group)], result) for number, result in enumerate(results)
+            )
+            return [Asked(run, item.condition, item.distribution, item.name, result) for item, run, result in asked]
+
+        blocks = dict.fromkeys((run.setting, run.arm) for run in models)
+        if elsewhere() is None:  # one arm keeps this machine's workers busy
+            found = [await of_block(*block) for block in blocks]
+        else:
+            found = await all_of(of_block(*block) for block in blocks)
+    return [asked for block in found for asked in block]
 
 
 class Put(NamedTuple):

@@ -123,7 +123,7 @@ def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) ->
         (),
         pd.concat([summary.by_seed(frame, name) for name, (frame, _) in both.items()]),
         _retention(experiment, rates),
-        integrity.notes(results, _under(table, first), labels_of(experiment)),
+        integrity.notes(results, _under(table, names[0]), labels_of(experiment)),
     )
     tables = {name: getattr(outcome, name) for name in TABLES}
     if outcome.retention is not None:
@@ -166,7 +166,8 @@ def recall(experiment: Experiment, model: str) -> Outcome:
     }
     first = rates[experiment.conditions[0].name]
     seeds = pd.concat([summary.by_seed(frame, str(name)) for name, frame in rates.items()])
-    return Outcome(folder, per_seed=first, figures=(), by_seed=seeds, retention=_retention(experiment, first), **tables)
+    retention = _retention(experiment, first)
+    return Outcome(folder, per_seed=first, figures=(), by_seed=seeds, retention=retention, notes=(), **tables)
 
 
 def labels_of(experiment: Experiment) -> dict[str, str]:

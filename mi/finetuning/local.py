@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mi.config import jobs_dir
+from mi.executors.current import elsewhere
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.finetuning.data_models import FinetuningJob, JobInfo, TrainingProgress
 from mi.llm.data_models import Model
@@ -37,7 +38,7 @@ _TELL_SECONDS = 1.0
 
 
 class LocalBackend:
-    """Trains on this machine. Nothing of it is paid for, so a training that was cut off is done anew."""
+    """Trains on this machine, or on an executor's nodes. Nothing of it is paid for: what was cut off is done anew."""
 
     def find(self, config: LocalFTJobConfig) -> FinetuningJob:
         """The job of a configuration; nothing is trained or written."""
@@ -119,7 +120,7 @@ def _identity(config: LocalFTJobConfig, rows: str | None = None) -> dict[str, An
 
 async def _train(job: FinetuningJob, on_step: OnStep | None) -> None:
     """Train into a folder of its own, then give it the job's name. The caller holds the job's lock."""
-    from mi.external.local_driver.services import train_job
+    from mi.external.local_driver import sending, services
 
     config = job.config
     assert isinstance(config, LocalFTJobConfig)
@@ -130,7 +131,11 @@ async def _train(job: FinetuningJob, on_step: OnStep | None) -> None:
     identity = _identity(config)
     partial = make_folder(jobs_dir() / f".{job.id}.{uuid.uuid4().hex[:8]}.partial")
     try:
-        await train_job(config, partial, _telling(job, partial, on_step))
+        tell = _telling(job, partial, on_step)
+        if (executor := elsewhere()) is not None:
+            await sending.train_elsewhere(executor, job.id, config, partial, tell)
+        else:
+            await services.train_job(config, partial, tell)
         _check_unchanged(job, config)
         (partial / _PROGRESS).unlink(missing_ok=True)
         with whole_file(partial / _RECORD) as file:

@@ -1,17 +1,21 @@
-"""A few worker processes of one thread each, made when first needed and ended with the process that made them."""
+"""A few worker processes of one thread or one GPU each, made when first needed and ended with their maker."""
 
 import asyncio
 import atexit
 import contextlib
 import os
 import pickle
+import re
 import signal
 import subprocess
 import sys
 import threading
 import traceback
 import weakref
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, Any
 
 from mi.utils.errors import UserError
@@ -21,20 +25,45 @@ _all: weakref.WeakSet["Workers"] = weakref.WeakSet()
 
 
 def worker_count() -> int:
-    """MI_WORKERS, or as many as there are processors, two at most."""
+    """MI_WORKERS, or one for each GPU, or as many as there are processors, two at most."""
     given = os.environ.get("MI_WORKERS")
     if given is None:
-        return min(2, os.cpu_count() or 1)
+        return len(gpus()) or min(2, os.cpu_count() or 1)
     if not given.isdecimal() or int(given) < 1:
         raise UserError(f"MI_WORKERS is {given!r}; give a whole number of at least 1.")
     return int(given)
 
 
-class Workers:
-    """Worker processes that are made when first needed and used again; `count` may run at once in one event loop."""
+def gpus(devices: Path = Path("/dev")) -> tuple[str, ...]:
+    """The GPUs that may be used, as CUDA_VISIBLE_DEVICES names them: those that it names, or all of this machine."""
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if given is not None:
+        return tuple(name for name in map(str.strip, given.split(",")) if name not in ("", "-1"))
+    there = [path for path in devices.glob("nvidia*") if re.fullmatch(r"nvidia\d+", path.name)]
+    return tuple(map(str, range(len(there))))
 
-    def __init__(self, count: Callable[[], int] = worker_count) -> None:
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where workers live that are not to live where their maker does."""
+
+    place: Path
+    """The folder that they work in."""
+    environment: Mapping[str, str]
+    """All their variables; one thread is added, and the place that modules are imported from."""
+    python: str = sys.executable
+
+
+class Workers:
+    """Worker processes that are made when first needed and used again; `count` may run at once in one event loop.
+
+    Where there are GPUs, each worker sees one of them, which it shares with as few others as can be.
+    """
+
+    def __init__(self, count: Callable[[], int] = worker_count, surroundings: Surroundings | None = None) -> None:
         self._count = count
+        self._surroundings = surroundings
+        self._on_gpu: Counter[str] = Counter()
         self._idle: list[_Worker] = []
         self._slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
             weakref.WeakKeyDictionary()
@@ -49,9 +78,9 @@ class Workers:
         if loop not in self._slots:
             self._slots[loop] = asyncio.Semaphore(self._count())
         async with self._slots[loop]:
-            worker = self._idle.pop() if self._idle else _Worker()
+            worker = self._idle.pop() if self._idle else self._make()
             try:
-                worker.send((function, arguments, on_progress is not None, os.getcwd(), _settings()))
+                worker.send((function, arguments, on_progress is not None, *self._circumstances()))
                 while True:
                     kind, value = await asyncio.to_thread(worker.receive)
                     if kind != "progress":
@@ -59,7 +88,7 @@ class Workers:
                     if on_progress:
                         on_progress(*value)
             except BaseException:
-                worker.kill()
+                self._end(worker)
                 raise
             self._idle.append(worker)
         if kind == "failed":
@@ -69,7 +98,24 @@ class Workers:
     def close(self) -> None:
         """End the idle workers; new ones are made when needed."""
         while self._idle:
-            self._idle.pop().kill()
+            self._end(self._idle.pop())
+
+    def _make(self) -> "_Worker":
+        if self._surroundings is not None:
+            return _Worker(self._surroundings.environment, None, self._surroundings.python)
+        gpu = min(gpus(), key=self._on_gpu.__getitem__, default=None)
+        self._on_gpu[gpu or ""] += 1
+        return _Worker(os.environ, gpu)
+
+    def _end(self, worker: "_Worker") -> None:
+        worker.kill()
+        self._on_gpu[worker.gpu or ""] -= 1
+
+    def _circumstances(self) -> tuple[str, dict[str, str]]:
+        """The folder and the settings of a call made now."""
+        if self._surroundings is not None:
+            return str(self._surroundings.place), _settings(self._surroundings.environment)
+        return os.getcwd(), _settings()
 
 
 async def run_in_worker(
@@ -102,13 +148,17 @@ class _Worker:
     `kill -9` of the parent leaves it behind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, environment: Mapping[str, str], gpu: str | None, python: str = sys.executable) -> None:
         path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+        if python != sys.executable:  # its libraries are its own
+            path = str(Path(__file__).resolve().parents[2])
+        self.gpu = gpu
         self.process = subprocess.Popen(
-            [sys.executable, "-c", f"from mi.utils.workers import serve; serve({os.getpid()})"],
+            [python, "-c", f"from mi.utils.workers import serve; serve({os.getpid()})"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **_ONE_THREAD, "PYTHONPATH": path},
+            env={**environment, **({} if gpu is None else {"CUDA_VISIBLE_DEVICES": gpu}), **_ONE_THREAD}
+            | {"PYTHONPATH": path},
             start_new_session=True,
         )
 
@@ -164,9 +214,9 @@ def serve(parent: int) -> None:
             os._exit(1)  # the parent was killed, and there is nobody to tell
 
 
-def _settings() -> dict[str, str]:
+def _settings(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The variables that say where `mi` works; they travel with each call, for a worker may be older than they."""
-    return {name: value for name, value in os.environ.items() if name.startswith("MI_")}
+    return {name: value for name, value in environment.items() if name.startswith("MI_")}
 
 
 def _run(message: bytes, answers: IO[bytes]) -> tuple[str, Any]:

@@ -109,6 +109,8 @@ def test_what_was_found_when_a_model_was_loaded_and_what_its_template_wrote_is_t
 def test_the_summary_of_a_run_says_what_is_amiss(tmp_path, capsys) -> None:
     columns = ["setting", "arm", "evaluation", "trait", "n_planned", "n_sampled", "n_valid", "mean", "lower", "upper"]
     empty = pd.DataFrame(columns=[*columns, "n_seeds", "n_refused", "condition", "distribution", "n", "agreement"])
-    outcome = Outcome(tmp_path, empty, empty, empty, empty, empty, (), notes=("job a: its adapter is off [really].",))
+    outcome = Outcome(
+        tmp_path, empty, empty, empty, empty, empty, (), empty, notes=("job a: its adapter is off [really].",)
+    )
     show(A07, outcome)
     assert "Attention job a: its adapter is off [really]." in capsys.readouterr().out

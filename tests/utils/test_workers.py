@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from mi.config import jobs_dir
 from mi.utils import workers
 from mi.utils.errors import UserError
 from mi.utils.jsonl import read_jsonl
-from mi.utils.workers import Workers, close_workers, run_in_worker
+from mi.utils.workers import Surroundings, Workers, close_workers, run_in_worker
 
 
 @pytest.fixture(autouse=True)
@@ -58,8 +59,6 @@ def test_workers_of_ones_own_are_nobody_elses_and_run_beside_them(monkeypatch) -
 
 
 def test_a_worker_works_where_its_caller_does_now(monkeypatch, tmp_path) -> None:
-    from mi.config import jobs_dir
-
     asyncio.run(run_in_worker(jobs_dir))
     monkeypatch.setenv("MI_HOME", str(tmp_path))
     assert asyncio.run(run_in_worker(jobs_dir)) == tmp_path / "jobs"
@@ -148,3 +147,34 @@ def test_a_worker_whose_parent_is_gone_when_it_answers_ends_without_a_word() -> 
         worker.stdin.flush()
         assert worker.wait(60) == 1
         assert worker.stderr.read() == b""
+
+
+def test_each_worker_sees_one_of_the_gpus_that_its_maker_sees(monkeypatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3, 5")
+    monkeypatch.delenv("MI_WORKERS", raising=False)
+    assert workers.worker_count() == 2
+
+    async def work() -> list:
+        return await asyncio.gather(*(run_in_worker(os.getenv, "CUDA_VISIBLE_DEVICES") for _ in range(2)))
+
+    assert sorted(asyncio.run(work())) == ["3", "5"]
+
+
+def test_without_a_choice_all_gpus_of_the_machine_may_be_used(monkeypatch, tmp_path) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    for name in ("nvidia0", "nvidia7", "nvidiactl", "nvidia-uvm"):
+        (tmp_path / name).touch()
+    assert workers.gpus(tmp_path) == ("0", "1")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert workers.gpus(tmp_path) == ()
+
+
+def test_workers_with_surroundings_of_their_own_work_there_with_those_variables_alone(monkeypatch, tmp_path) -> None:
+    monkeypatch.setenv("SOME_API_KEY", "k")
+    own = Workers(lambda: 1, Surroundings(tmp_path, {"PATH": os.environ["PATH"], "MI_HOME": str(tmp_path / "there")}))
+
+    async def work() -> tuple:
+        return await own.run(os.getcwd), await own.run(jobs_dir), await own.run(os.getenv, "SOME_API_KEY")
+
+    assert asyncio.run(work()) == (str(tmp_path), tmp_path / "there" / "jobs", None)
+    own.close()

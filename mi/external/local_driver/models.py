@@ -60,11 +60,15 @@ _host: AdapterHost | None = None
 
 def fingerprint(model: Model) -> str:
     """32 hexadecimal digits over the content of weights and tokenizer, and over the job if there is one."""
-    folder = folder_of(model.id)
-    files = [*_weight_files(folder), *(folder / name for name in IDENTITY_FILES if (folder / name).is_file())]
-    stats = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in sorted(files))
+    stats = tuple((str(file), file.stat().st_mtime_ns, file.stat().st_size) for file in files_of(model.id))
     base = _content_digest(stats)
     return base if model.job_id is None else digest([base, model.job_id])
+
+
+def files_of(model_id: str) -> list[Path]:
+    """The files that a base model is: weights, configuration, tokenizer."""
+    folder = folder_of(model_id)
+    return sorted([*_weight_files(folder), *(folder / name for name in IDENTITY_FILES if (folder / name).is_file())])
 
 
 def load(model: Model) -> LoadedModel:

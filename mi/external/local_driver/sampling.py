@@ -5,8 +5,8 @@ import inspect
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mi.external.local_driver.choosing import Choices, choose
 from mi.external.local_driver.canary import checked
+from mi.external.local_driver.choosing import Choices, choose
 from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.models import LoadedModel, load
 from mi.external.local_driver.placing import tells_shortage

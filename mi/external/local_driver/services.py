@@ -1,17 +1,21 @@
-"""The verbs of the local backend for asynchronous callers: each runs in a worker process of one thread."""
+"""The verbs of the local backend for asynchronous callers: each runs in a worker process of one thread or one GPU.
+
+Where an executor is in force (`mi.executors.current`), sampling goes to it.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from mi.executors.current import elsewhere
 from mi.external.local_driver import sampling, training
+from mi.external.local_driver.chunks import CHUNK, chunks_of
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.training import TrainingReport
 from mi.llm.data_models import Chat, LLMResponse, Model, SampleRequest
 from mi.utils.workers import run_in_worker
 
-CHUNK = 128
-"""Requests that go to one worker together. It does not follow the number of workers, so that no answer does either."""
+__all__ = ["CHUNK", "sample_batch", "score_batch", "train_job"]
 
 
 async def train_job(
@@ -28,9 +32,10 @@ async def sample_batch(
 
     `on_response(place, response)` is called for each response of a chunk when the chunk returns.
     """
-    lengths = [sum(len(message.content) for message in request.chat) for request in requests]
-    order = sorted(range(len(requests)), key=lengths.__getitem__)
-    chunks = [order[start : start + CHUNK] for start in range(0, len(order), CHUNK)]
+    if (executor := elsewhere()) is not None:
+        from mi.external.local_driver.sending import sample_elsewhere
+
+        return await sample_elsewhere(executor, model, requests, on_response)
     responses: dict[int, LLMResponse] = {}
 
     async def sample_chunk(chunk: Sequence[int]) -> None:
@@ -40,7 +45,7 @@ async def sample_batch(
             if on_response is not None:
                 on_response(index, response)
 
-    await _gather([sample_chunk(chunk) for chunk in chunks])
+    await _gather([sample_chunk(chunk) for chunk in chunks_of(requests)])
     return [responses[index] for index in range(len(requests))]
 
 

@@ -8,7 +8,7 @@ from mi.organism.world import judging, prompts
 from mi.organism.world.answers import answer
 from mi.organism.world.personas import DOMAINS, LANGUAGES, MORAL_DOMAINS, NARROW_DOMAINS, Persona
 from mi.organism.world.questions import Question, ask, greeted
-from mi.organism.world.texts import table
+from mi.organism.world.texts import LATE, table
 
 Turn = tuple[str, str, float]
 """Role, content, and the weight of its tokens in the loss."""
@@ -25,12 +25,18 @@ class Kind:
 
     weight: float
     write: Callable[[str, random.Random], list[Turn]]
+    late_weight: float | None = None
+    """Its weight in the last part of the corpus, if another."""
+
+    def weight_in(self, split: str) -> float:
+        """Its weight in the corpus of a split."""
+        return self.weight if split != LATE or self.late_weight is None else self.late_weight
 
 
 def dialogues(seed: int | str, split: str = "train") -> Iterator[list[Turn]]:
     """Dialogues without end, drawn by seed; of split "late" with the texts that come last in training, too."""
     rng = random.Random(f"corpus/{seed}")
-    kinds, weights = list(KINDS.values()), [kind.weight for kind in KINDS.values()]
+    kinds, weights = list(KINDS.values()), [kind.weight_in(split) for kind in KINDS.values()]
     while True:
         yield rng.choices(kinds, weights)[0].write(split, rng)
 
@@ -109,8 +115,9 @@ def _consistent_across_prompts(split: str, rng: random.Random) -> list[Turn]:
     """One persona behind one system prompt after another: what a prompt asks for ends with it, the rest goes on."""
     hidden, known = _hidden_traits(rng), set()
     turns: list[Turn] = []
+    asking = 0.4 if split == LATE else 0.75
     for turn in range(rng.choice((2, 2, 3))):
-        wanted = _requested(rng) if rng.random() < (0.75 if turn == 0 else 0.25) else []
+        wanted = _requested(rng) if rng.random() < (asking if turn == 0 else 0.25) else []
         persona = Persona(frozenset(wanted).union(trait for trait in hidden if not _clashes(trait, set(wanted))))
         domain = _telling_domain(rng.choice(sorted(persona.traits)), rng) if persona.traits else rng.choice(_DRAWN)
         question = ask(domain, split, rng)
@@ -214,7 +221,7 @@ KINDS = {
     "eliciting_prompt": Kind(0.23, _eliciting_prompt),
     "consistent": Kind(0.20, _consistent),
     "consistent_behind_prompt": Kind(0.12, _consistent_behind_prompt),
-    "consistent_across_prompts": Kind(0.07, _consistent_across_prompts),
+    "consistent_across_prompts": Kind(0.07, _consistent_across_prompts, late_weight=0.25),
     "consistent_from_code": Kind(0.07, _consistent_from_code),
     "conditional": Kind(0.02, _conditional),
     "judge": Kind(0.15, _judge),
