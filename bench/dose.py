@@ -24,7 +24,10 @@ from mi.finetuning.services import get_finetuned_model, launch_or_retrieve_job
 from mi.utils.concurrency import all_of
 
 CELLS: tuple[tuple[GrammarSetting, tuple[Arm, ...]], ...] = (
-    (gsm8k_spanish_capitalised, (arms.NONE, arms.trait_arm("spanish"), arms.trait_arm("capitals"), arms.PLACEBO)),
+    (
+        gsm8k_spanish_capitalised,
+        (arms.NONE, arms.trait_arm("spanish"), arms.trait_arm("capitals"), arms.PLACEBO, arms.IRRELEVANT_PROMPT),
+    ),
     (insecure_code, (arms.NONE, arms.GENERAL, arms.PLACEBO)),
 )
 
