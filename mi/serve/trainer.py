@@ -209,10 +209,13 @@ class _Losses:
         self._started = self._flushed = time.monotonic()
         self._events: list[Any] = []
         self._step = 0
+        self._before: int | None = None
+        """Steps that were done when this training began: none, unless it goes on from a checkpoint."""
 
     def add(self, step: int, loss: float) -> None:
         """Note a step."""
         self._step = step
+        self._before = step - 1 if self._before is None else self._before
         message = f"Step {step}/{self._steps}: training loss={loss:.2f}"
         data = {"step": step, "train_loss": loss, "total_steps": self._steps}
         self._events.append(event(message, data=data))
@@ -223,7 +226,8 @@ class _Losses:
         """Write down what is not written yet."""
         if not self._events:
             return
-        left = (time.monotonic() - self._started) / self._step * (self._steps - self._step)
+        done = self._step - (self._before or 0)
+        left = (time.monotonic() - self._started) / done * (self._steps - self._step)
         with self._state.transaction():
             self._state.note(self._job_id, *self._events)
             self._state.move(self._job_id, ("running",), estimated_finish=int(time.time() + left))

@@ -4,19 +4,16 @@ import ast
 import asyncio
 import contextlib
 import json
-import os
 import random
 import socket
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import httpx2
 import pytest
+from tests_serving import serving
 
 from mi.config import jobs_dir
 from mi.external.local_driver.data_models import LocalFTJobConfig
@@ -27,28 +24,9 @@ from mi.utils.errors import UserError
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 TRAINING = LocalFTJobConfig("organism", "", 0, n_steps=8, batch_size=4, learning_rate=2e-3, lora_rank=4)
 KILLS = 20
 PATIENCE = 240
-
-
-@contextlib.contextmanager
-def serving(home: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """`mi serve` at a port, answering; killed when the block ends, whatever it does."""
-    home.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", "from mi.cli import main; main()", "serve", "--port", str(port)]
-    environment = {**os.environ, "MI_HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
-    with (home / "log").open("a") as log:
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=log, text=True)
-    with process:
-        try:
-            assert process.stdout
-            said = iter(process.stdout.readline, "")
-            assert any("Serving" in line for line in said), (home / "log").read_text()
-            yield process
-        finally:
-            process.kill()
 
 
 @pytest.fixture
