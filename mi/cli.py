@@ -20,6 +20,7 @@ from mi.cli_report import run_from
 from mi.cli_results import results
 from mi.cli_serve import serve
 from mi.cli_settings import settings
+from mi.cli_vllm import vllm
 from mi.utils.errors import UserError
 
 app = typer.Typer(
@@ -40,6 +41,7 @@ app.command()(serve)
 register_jobs(app)
 app.command()(power)
 app.add_typer(reports)
+app.command()(vllm)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 
