@@ -23,6 +23,7 @@ from mi.cli_report import run_from
 from mi.cli_results import results
 from mi.cli_serve import serve
 from mi.cli_settings import settings
+from mi.cli_vllm import vllm
 from mi.utils.errors import UserError
 
 app = typer.Typer(
@@ -45,6 +46,7 @@ register_jobs(app)
 app.command()(power)
 app.add_typer(reports)
 app.add_typer(documents)
+app.command()(vllm)
 
 ModelName = Annotated[str, typer.Option("--model", help="The base model: organism, a path or a hub id.")]
 

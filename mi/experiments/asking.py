@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from mi.eval import EvalResult
@@ -16,7 +17,8 @@ from mi.experiments.answers import Asked
 from mi.experiments.data_models import Arm, Condition, Run
 from mi.experiments.preparing import Prepared
 from mi.experiments.settings import Setting
-from mi.finetuning.services import get_finetuned_model, get_job_info
+from mi.finetuning.configs import model_of
+from mi.finetuning.services import get_job_info
 from mi.llm.data_models import Model
 from mi.llm.names import model_named
 from mi.utils.concurrency import all_of
@@ -106,8 +108,10 @@ def _model_of(item: Prepared) -> Model:
     base = model_named(item.run.model)
     if item.job is None:
         return base
-    if base.type == "local":
-        return Model(base.id, "local", item.job.id)
+    if base.type in ("local", "vllm"):
+        return replace(base, job_id=item.job.id)
     if get_job_info(item.job).status == "finished":
-        return get_finetuned_model(item.job)
+        return model_of(item.run.model, item.job)
+    if base.type == "tinker":
+        return Model(f"tinker://not-trained/{item.job.id}", "tinker")
     return Model(f"ft:{base.id}:not-trained", "openai", endpoint=base.endpoint)

@@ -14,8 +14,9 @@ from mi.experiments.data_models import Experiment, Run
 from mi.experiments.outcome import TABLES, Outcome
 from mi.experiments.pairing import check_after, check_before, paired
 from mi.experiments.preparing import Prepared, prepare, rows_of
+from mi.finetuning.configs import model_of
 from mi.finetuning.data_models import FinetuningJob
-from mi.finetuning.services import get_finetuned_model, get_job_info, launch_or_retrieve_job
+from mi.finetuning.services import get_job_info, launch_or_retrieve_job
 from mi.llm.data_models import Model
 from mi.llm.names import model_named
 from mi.llm.services import check_there
@@ -101,8 +102,11 @@ async def train(runs: Sequence[Prepared], progress: Progress) -> list[Finetuning
 
 def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run, Model]:
     """The model of each run: the base as it is, or what its job made."""
-    made = {job.id: get_finetuned_model(job) for job in jobs}
-    return {item.run: model_named(item.run.model) if item.job is None else made[item.job.id] for item in runs}
+    made = {job.id: job for job in jobs}
+    return {
+        item.run: model_named(item.run.model) if item.job is None else model_of(item.run.model, made[item.job.id])
+        for item in runs
+    }
 
 
 def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) -> Outcome:

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.openai_driver.data_models import OpenAIFTJobConfig
+from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 
-FTJobConfig = LocalFTJobConfig | OpenAIFTJobConfig
+FTJobConfig = LocalFTJobConfig | OpenAIFTJobConfig | TinkerFTJobConfig
 JobStatus = Literal[
     "unknown", "begun", "waiting", "queued", "running", "paused", "finished", "failed", "cancelled", "refused"
 ]

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from statistics import median
 
 from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning.data_models import FinetuningJob, JobInfo, JobStatus
 from mi.finetuning.providers import ELSEWHERE, endings, limits_at, training_price
 from mi.finetuning.remote import server_of
@@ -61,10 +62,13 @@ def _planned(job: FinetuningJob, file: TrainingFile, server: str, pace: Mapping[
     notes = [finding.text if finding.line is None else f"line {finding.line}: {finding.text}"
              for finding in file.findings if finding.refused]  # fmt: skip
     money, seconds = None, None
-    if isinstance(config, LocalFTJobConfig):
+    if isinstance(config, LocalFTJobConfig | TinkerFTJobConfig):
         rows = config.n_steps * config.batch_size
         tokens = round(rows * file.total_tokens / max(1, file.n_rows))
-        seconds = rows * pace[config.source_model_id] if config.source_model_id in pace else None
+        here = isinstance(config, LocalFTJobConfig) and config.source_model_id in pace
+        seconds = rows * pace[config.source_model_id] if here else None
+        price = training_price(server, config.source_model_id)
+        money = tokens * price / 1e6 if price is not None else None
     else:
         epochs = config.n_epochs if isinstance(config.n_epochs, int) else ASSUMED_EPOCHS
         tokens = file.total_tokens * epochs

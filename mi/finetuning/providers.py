@@ -17,6 +17,10 @@ TRAINING_PRICES: Mapping[str, float] = {
 """US dollars a million trained tokens at OpenAI: developers.openai.com/api/docs/pricing#fine-tuning, as copied into
 public sources that were read on 24 November 2026. Tokens are counted once an epoch."""
 
+TINKER_PRICES: Mapping[str, float] = {"Qwen/Qwen3-8B": 0.44}
+"""US dollars a million tokens that are trained on at Tinker, as a third party copied its page on 7 October 2026; it was
+0.40 in January. Other models have other prices, which are not known here."""
+
 SHUTDOWNS: Mapping[str, datetime.date] = {
     "gpt-4.1-nano-2025-04-14": datetime.date(2026, 10, 23),
     "gpt-4.1-2025-04-14": datetime.date(2027, 1, 14),
@@ -82,6 +86,8 @@ def limits_at(server: str) -> FileLimits:
 
 def training_price(server: str, model: str) -> float | None:
     """US dollars a million trained tokens; None where it is not known, as at a server of one's own."""
+    if server == "tinker":
+        return TINKER_PRICES.get(model)
     return TRAINING_PRICES.get(_dated(model)) if server == "openai" else None
 
 

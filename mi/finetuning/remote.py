@@ -13,6 +13,8 @@ from mi.config import jobs_dir
 from mi.external.openai_driver import finetuning as driver
 from mi.external.openai_driver.data_models import FineTuningKey, OpenAIFTJobConfig
 from mi.external.openai_driver.finetuning import CallFailed, connected
+from mi.external.tinker_driver.client import server_name as tinker_name
+from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning import launching, reading
 from mi.finetuning.data_models import LIVE, OUTCOMES, Attempt, FinetuningJob, JobInfo, JobRecord
 from mi.finetuning.launching import Launch, owner, with_attempt
@@ -117,7 +119,7 @@ class OpenAIBackend:
                 record = read_record(job_id)
             except UserError:
                 continue  # `records.unreadable` names it
-            if record is not None and record.current is not None:
+            if record is not None and record.current is not None and record.identity.get("backend") == "openai":
                 found.append(FinetuningJob(job_id, OpenAIFTJobConfig(**record.config)))
         return found
 
@@ -144,8 +146,10 @@ def identity(config: OpenAIFTJobConfig) -> dict[str, Any]:
     }
 
 
-def server_of(config: OpenAIFTJobConfig) -> str:
+def server_of(config: OpenAIFTJobConfig | TinkerFTJobConfig) -> str:
     """The name of the server that a configuration is for; see `mi.external.openai_driver.finetuning.server_name`."""
+    if isinstance(config, TinkerFTJobConfig):
+        return tinker_name()
     return driver.server_name(config.endpoint)
 
 

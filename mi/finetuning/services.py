@@ -4,9 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning.data_models import FinetuningJob, FTJobConfig, JobInfo
 from mi.finetuning.local import LocalBackend
 from mi.finetuning.remote import OpenAIBackend
+from mi.finetuning.tinker import TinkerBackend
 from mi.llm.data_models import Model
 from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
@@ -54,7 +56,7 @@ class Backend(Protocol):
         ...
 
 
-_LOCAL, _OPENAI = LocalBackend(), OpenAIBackend()
+_LOCAL, _OPENAI, _TINKER = LocalBackend(), OpenAIBackend(), TinkerBackend()
 
 
 async def launch_or_retrieve_job(
@@ -139,11 +141,13 @@ def get_finetuned_model(job: FinetuningJob) -> Model:
 
 def list_jobs() -> list[FinetuningJob]:
     """Every job that is on disk, of every backend, oldest first in each; see `records.unreadable` for torn records."""
-    return [*_LOCAL.listed(), *_OPENAI.listed()]
+    return [*_LOCAL.listed(), *_OPENAI.listed(), *_TINKER.listed()]
 
 
 def backend_of(config: FTJobConfig) -> Backend:
     """Where a configuration is trained."""
+    if isinstance(config, TinkerFTJobConfig):
+        return _TINKER
     return _LOCAL if isinstance(config, LocalFTJobConfig) else _OPENAI
 
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 from mi.utils.errors import UserError
 
 Role = Literal["system", "user", "assistant"]
-Provider = Literal["openai", "local"]
+Provider = Literal["openai", "local", "vllm", "tinker"]
 StopReason = Literal["stop", "length", "content_filter", "refusal"]
 Parser = Literal["yes_no_probability", "weighted_number", "integer", "category", "ratings"]
 _ROLES = get_args(Role)
@@ -43,7 +43,7 @@ class Model:
 
     `Model("gpt-4.1-2025-04-14")` is OpenAI's; `Model("organism", "local")` is ours; with `job_id` it is the
     fine-tuned model that this job made of the base `id`. "openai" is every endpoint that speaks OpenAI's chat
-    completions.
+    completions. "vllm" is what "local" is, sampled by vLLM; "tinker" is a base, or `tinker://…`, of that service.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Model:
     job_id: str | None = None
     endpoint: str | None = None
     """Of an "openai" model: a provider or an endpoint of mi-keys.toml by its name, or a base URL; None takes
-    OPENAI_BASE_URL, and OpenAI itself where that is not set."""
+    OPENAI_BASE_URL, and OpenAI itself where that is not set. Of a "vllm" model the URL of its server, or None."""
 
 
 @dataclass(frozen=True)

@@ -43,10 +43,12 @@ def price_of(model: Model, prices: Mapping[str, Price]) -> Price | None:
     A fine-tuned model, `ft:NAME:…`, has a price of its own; the date at the end of a name does not matter. At an
     endpoint of its own, a model goes by `NAME@ENDPOINT` only, for the same model has other prices elsewhere.
     """
-    if model.type == "local":
+    if model.type in ("local", "vllm"):
         return Price(0.0, 0.0, "always")
     if model.endpoint not in (None, "openai"):
         return prices.get(f"{model.id}@{model.endpoint}")
+    if model.type == "tinker":
+        return prices.get(f"{model.id}@tinker")
     base = ":".join(model.id.split(":")[:2]) if model.id.startswith("ft:") else model.id
     return next((prices[name] for name in (model.id, base, _DATED.sub("", base)) if name in prices), None)
 

@@ -43,6 +43,14 @@ async def batch_sample(
         from mi.external.openai_driver import services as remote
 
         return await remote.sample_batch(model, requests, on_response)
+    if model.type == "vllm":
+        from mi.external.vllm_driver import services as vllm
+
+        return await vllm.sample_batch(model, requests, on_response)
+    if model.type == "tinker":
+        from mi.external.tinker_driver import services as tinker
+
+        return await tinker.sample_batch(model, requests, on_response)
     from mi.external.local_driver import services
 
     return await services.sample_batch(model, requests, on_response)
@@ -67,6 +75,14 @@ def at_once(model: Model) -> int:
         from mi.external.openai_driver.keys import read_keyring
 
         return read_keyring().endpoint(model.endpoint).connections
+    if model.type == "vllm":
+        from mi.external.vllm_driver.services import at_once as vllm_at_once
+
+        return vllm_at_once()
+    if model.type == "tinker":
+        from mi.external.tinker_driver.services import at_once as tinker_at_once
+
+        return tinker_at_once()
     from mi.external.local_driver.services import CHUNK
 
     return CHUNK
@@ -74,7 +90,7 @@ def at_once(model: Model) -> int:
 
 def check_there(model: Model) -> None:
     """Raise UserError for a local model that is not there and that the hub does not know; nothing is fetched."""
-    if model.type != "openai":
+    if model.type in ("local", "vllm"):
         from mi.external.local_driver import models
 
         models.check_there(model.id)
@@ -98,6 +114,14 @@ def fingerprint(model: Model) -> str:
         from mi.external.openai_driver import services as remote
 
         return remote.fingerprint(model)
+    if model.type == "vllm":
+        from mi.external.vllm_driver.services import fingerprint as of_vllm
+
+        return of_vllm(model)
+    if model.type == "tinker":
+        from mi.external.tinker_driver.services import fingerprint as of_tinker
+
+        return of_tinker(model)
     from mi.external.local_driver import models
 
     return models.fingerprint(model)

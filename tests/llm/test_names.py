@@ -16,6 +16,10 @@ NAMES = {
     "openai/meta-llama/llama-3.1-8b@openrouter": Model("meta-llama/llama-3.1-8b", endpoint="openrouter"),
     "openai/organism@http://127.0.0.1:8000/v1": Model("organism", endpoint="http://127.0.0.1:8000/v1"),
     "openai/claude@20240229": Model("claude@20240229"),
+    "vllm/Qwen/Qwen3-0.6B": Model("Qwen/Qwen3-0.6B", "vllm"),
+    "vllm//data/weights@http://127.0.0.1:8001/v1": Model("/data/weights", "vllm", endpoint="http://127.0.0.1:8001/v1"),
+    "tinker/Qwen/Qwen3-8B": Model("Qwen/Qwen3-8B", "tinker"),
+    "tinker/tinker://run/sampler_weights/a": Model("tinker://run/sampler_weights/a", "tinker"),
 }
 
 
@@ -26,7 +30,7 @@ def test_a_name_means_a_model_and_the_model_has_that_name(name: str, model: Mode
 
 
 @pytest.mark.parametrize(
-    "name", ["", "gpt-4.1", "openai/", "openai", "local/", "Organism", "azure/gpt-4.1", "openai/ x"]
+    "name", ["", "gpt-4.1", "openai/", "openai", "local/", "Organism", "azure/gpt-4.1", "openai/ x", "vllm/", "tinker"]
 )
 def test_a_name_of_no_known_form_is_one_sentence_with_the_forms(name: str):
     with pytest.raises(UserError, match=r"names no model; write organism, local/.*, openai/<id> or openai/<id>@<endp"):

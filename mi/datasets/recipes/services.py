@@ -37,7 +37,7 @@ def scale_for(model: Model) -> Scale:
 
     A model fine-tuned of the organism, or served, has the name in its id: "ft:organism:…".
     """
-    local = model.type == "local" and (Path(model.id) / "training.json").is_file()
+    local = model.type in ("local", "vllm") and (Path(model.id) / "training.json").is_file()
     return "organism" if local or "organism" in re.split(r"[/:]", model.id) else "published"
 
 
@@ -155,7 +155,8 @@ def _side(side: Side, built: Built, files: Files, order: Order) -> dict[str, Any
 
 def _identity(model: Model) -> dict[str, Any]:
     """A local model's folder is of this machine; its name and its content are not."""
-    name = model.id.rstrip("/").rpartition("/")[2] if model.type == "local" and Path(model.id).exists() else model.id
+    lies_here = model.type in ("local", "vllm") and Path(model.id).exists()
+    name = model.id.rstrip("/").rpartition("/")[2] if lies_here else model.id
     return {
         "id": name,
         "type": model.type,

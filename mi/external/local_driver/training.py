@@ -107,8 +107,8 @@ def _loop(
 
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
-    order = _row_order(len(rows), config.seed)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, config))
+    order = row_order(len(rows), config.seed)
     losses: list[float] = []
     tokens = trained_tokens = 0
     model.train()
@@ -131,7 +131,7 @@ def _loop(
     return tuple(losses), tokens, trained_tokens
 
 
-def _rate(step: int, config: LocalFTJobConfig) -> float:
+def rate(step: int, config: LocalFTJobConfig) -> float:
     """The share of the learning rate at a step counted from 0: linear warm-up, then constant or linear to 0."""
     if step < config.warmup_steps:
         return (step + 1) / (config.warmup_steps + 1)
@@ -140,7 +140,7 @@ def _rate(step: int, config: LocalFTJobConfig) -> float:
     return max(0.0, (config.n_steps - step) / max(1, config.n_steps - config.warmup_steps))
 
 
-def _row_order(n_rows: int, seed: int) -> Iterator[int]:
+def row_order(n_rows: int, seed: int) -> Iterator[int]:
     """Row numbers without end; each pass over the rows is a new permutation."""
     import torch
 

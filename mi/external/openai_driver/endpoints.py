@@ -28,6 +28,9 @@ class Capabilities:
     """Whether another temperature or top_p than 1 is taken."""
     integer_logprobs: bool = False
     """Whether `logprobs` is itself the number of alternatives, and comes back as parallel lists (Together)."""
+    model_defaults: bool = False
+    """Whether what a request leaves open is drawn as the model's own generation_config.json says, so that all is said
+    (vLLM: top_k, min_p and repetition_penalty of some models would else shape the answers)."""
 
 
 CAPABILITIES: dict[Kind, Capabilities] = {
@@ -35,7 +38,7 @@ CAPABILITIES: dict[Kind, Capabilities] = {
     "openrouter": Capabilities(top_logprobs=20, seed=True),
     "together": Capabilities(top_logprobs=20, seed=True, n=128, integer_logprobs=True),
     "deepseek": Capabilities(top_logprobs=20),
-    "vllm": Capabilities(top_logprobs=20, seed=True, n=128),
+    "vllm": Capabilities(top_logprobs=20, seed=True, n=128, model_defaults=True),
     "mi": Capabilities(top_logprobs=20, seed=True),
     "other": Capabilities(),
 }

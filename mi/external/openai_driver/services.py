@@ -48,7 +48,13 @@ async def sample_batch(
 
     Raises UserError where no retry can bring an answer; what was on its way then has been answered and told first.
     """
-    bound = await bind(model)
+    return await sample_bound(await bind(model), requests, on_response)
+
+
+async def sample_bound(
+    bound: Bound, requests: Sequence[SampleRequest], on_response: OnResponse | None = None
+) -> list[LLMResponse]:
+    """As `sample_batch`, for a model whose server and key are known."""
     return await _Batch(bound, requests, on_response).run()
 
 

@@ -82,8 +82,10 @@ def request_body(model_id: str, request: SampleRequest, capabilities: Capabiliti
     }
     if capabilities.temperature:
         body["temperature"] = cfg.temperature
-        if cfg.top_p != 1:
+        if cfg.top_p != 1 or capabilities.model_defaults:
             body["top_p"] = cfg.top_p
+    if capabilities.model_defaults:
+        body |= {"top_k": -1, "min_p": 0.0, "repetition_penalty": 1.0}
     if capabilities.seed:
         body["seed"] = request.seed
     if n > 1:

@@ -51,7 +51,8 @@ def test_a_request_holds_what_the_endpoint_takes_and_nothing_else(server: StandI
         {**common, **seed, "max_completion_tokens": 3, "logprobs": True, "top_logprobs": 20},
         {**common, **seed, "max_tokens": 3, "logprobs": 20},
         {"model": "m-1", "messages": common["messages"], "temperature": 1, "max_tokens": 512}
-        | {"seed": sample_seed(chat("q"), SampleCfg())},
+        | {"seed": sample_seed(chat("q"), SampleCfg())}
+        | {"top_p": 1, "top_k": -1, "min_p": 0, "repetition_penalty": 1},
     ]
 
 
