@@ -54,21 +54,36 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
 
     Raises UserError for bad rows or a loss that is not a number, RuntimeError where training changed nothing.
     """
-    import torch
-
     started = time.monotonic()
     base = own_copy(Model(config.source_model_id, "local"))
     limit = min(config.max_length or base.context_length, base.context_length)
     data = encode_rows(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
-    with _seeded(config.seed):
-        before = _first_logits(base.model, data.rows[0])
-        model = _trainable(base, config)
-        losses, tokens, trained_tokens = _loop(model, data.rows, config, on_step)
+    with seeded(config.seed):
+        before = first_logits(base.model, data.rows[0])
+        model = trainable(base, config)
+        counts = _loop(model, data.rows, config, on_step)
         model.eval()
-        shift = float((_first_logits(model, data.rows[0]) - before).abs().max())
-    if not shift > 0 or not torch.isfinite(torch.tensor(shift)):
+        shift = float((first_logits(model, data.rows[0]) - before).abs().max())
+    report = report_of(base, data, counts, shift, time.monotonic() - started)
+    save_all(model, base, config, folder, (report, data))
+    return report
+
+
+def report_of(
+    base: LoadedModel,
+    data: EncodedDataset,
+    counts: tuple[tuple[float, ...], int, int],
+    shift: float,
+    seconds: float,
+) -> TrainingReport:
+    """What there is to tell of a run; `counts` are its losses, its tokens, and those that carried loss.
+
+    Raises RuntimeError where training changed nothing.
+    """
+    if not 0 < shift < math.inf:
         raise RuntimeError(f"training left the model as it was (its logits moved by {shift}): the adapter is not on")
-    report = TrainingReport(
+    losses, tokens, trained_tokens = counts
+    return TrainingReport(
         base_fingerprint=base.fingerprint,
         template_hash=template_hash(base.tokenizer),
         default_system_prompt=default_system_prompt(base.tokenizer),
@@ -77,13 +92,10 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
         left_out=data.left_out,
         tokens=tokens,
         trained_tokens=trained_tokens,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         losses=losses,
         adapter_shift=shift,
     )
-    _save(model, base, config, folder)
-    _write_report(report, config, data, folder)
-    return report
 
 
 def _loop(
@@ -95,13 +107,13 @@ def _loop(
 
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _rate(step, config))
-    order = _row_order(len(rows), config.seed)
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: rate(step, config))
+    order = row_order(len(rows), config.seed)
     losses: list[float] = []
     tokens = trained_tokens = 0
     model.train()
     for step in range(1, config.n_steps + 1):
-        ids, attention, carries = _batch([rows[next(order)] for _ in range(config.batch_size)], model.device)
+        ids, attention, carries = batched([rows[next(order)] for _ in range(config.batch_size)], model.device)
         logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
         targets = carries[:, 1:]
         loss = cross_entropy(logits[:, :-1][targets].float(), ids[:, 1:][targets])
@@ -119,7 +131,7 @@ def _loop(
     return tuple(losses), tokens, trained_tokens
 
 
-def _rate(step: int, config: LocalFTJobConfig) -> float:
+def rate(step: int, config: LocalFTJobConfig) -> float:
     """The share of the learning rate at a step counted from 0: linear warm-up, then constant or linear to 0."""
     if step < config.warmup_steps:
         return (step + 1) / (config.warmup_steps + 1)
@@ -128,7 +140,7 @@ def _rate(step: int, config: LocalFTJobConfig) -> float:
     return max(0.0, (config.n_steps - step) / max(1, config.n_steps - config.warmup_steps))
 
 
-def _row_order(n_rows: int, seed: int) -> Iterator[int]:
+def row_order(n_rows: int, seed: int) -> Iterator[int]:
     """Row numbers without end; each pass over the rows is a new permutation."""
     import torch
 
@@ -137,7 +149,7 @@ def _row_order(n_rows: int, seed: int) -> Iterator[int]:
         yield from torch.randperm(n_rows, generator=generator).tolist()
 
 
-def _batch(rows: list[EncodedRow], device: "torch.device") -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+def batched(rows: list[EncodedRow], device: "torch.device") -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
     """(ids, attention mask, which tokens carry loss), each [rows, longest row], padded on the right.
 
     The first token of a row has nothing before it and never carries loss.
@@ -154,7 +166,7 @@ def _batch(rows: list[EncodedRow], device: "torch.device") -> tuple["torch.Tenso
     return ids.to(device), attention.to(device), carries.to(device)
 
 
-def _trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
+def trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
     """The model with an adapter on it, or with all weights free."""
     if config.method == "full":
         return base.model.float().requires_grad_(True)
@@ -175,7 +187,8 @@ def _trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
         raise UserError(f"lora_targets {targets} fit no layer of {config.source_model_id}; name its layers.") from error
 
 
-def _first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
+def first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
+    """The logits of one row, [1, tokens, vocabulary]."""
     import torch
 
     with torch.inference_mode():
@@ -183,7 +196,7 @@ def _first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """One seed and, on a GPU, deterministic kernels inside (a CPU's are so anyway); the state of before outside."""
     import torch
 
@@ -195,6 +208,18 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(strict)
+
+
+def save_all(
+    model: Any,
+    base: LoadedModel,
+    config: LocalFTJobConfig,
+    folder: Path,
+    told: tuple[TrainingReport, EncodedDataset],
+) -> None:
+    """Write what was trained and `training.json` into `folder`."""
+    _save(model, base, config, folder)
+    _write_report(*told, config, folder)
 
 
 def _save(model: Any, base: LoadedModel, config: LocalFTJobConfig, folder: Path) -> None:
@@ -213,7 +238,7 @@ def _save(model: Any, base: LoadedModel, config: LocalFTJobConfig, folder: Path)
         json.dump(settings, file, indent=2, sort_keys=True)
 
 
-def _write_report(report: TrainingReport, config: LocalFTJobConfig, data: EncodedDataset, folder: Path) -> None:
+def _write_report(report: TrainingReport, data: EncodedDataset, config: LocalFTJobConfig, folder: Path) -> None:
     first = [marked(row) for row in data.rows[:3]]
     with whole_file(folder / "training.json") as file:
         json.dump({"config": asdict(config), **asdict(report), "first_rows": first}, file, indent=1, ensure_ascii=False)
