@@ -17,7 +17,7 @@ AFRESH ?=
 # Two processes of one thread each: two threads of one small matrix only wait for each other.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/pytest -n 2
 
-.PHONY: help install demo figures pretrain test test-slow check format bench-engine
+.PHONY: help install demo figures pretrain test test-slow check format bench-engine bench-grid
 
 help:  ## Print this help.
 	@echo "make <target>; start with: make demo"
@@ -66,4 +66,14 @@ bench/.venv-engine/installed: bench/engine-requirements.txt
 	@echo "Installing the peers into bench/.venv-engine (once; a few minutes) ..."
 	@test -x bench/.venv-engine/bin/python || $(PYTHON) -m venv bench/.venv-engine
 	@sed -n '/^[a-z]/p' $< | xargs -n 12 bench/.venv-engine/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary=:all: --retries 10 --timeout 60
+	@touch $@
+
+bench-grid: $(STAMP) bench/.venv-trl/installed  ## Compare a grid with runs one by one and with TRL, which gets an environment of its own (ten minutes).
+	@$(BIN)/python bench/grid.py
+
+bench/.venv-trl/installed: bench/trl-requirements.txt $(STAMP)
+	@echo "Installing TRL into bench/.venv-trl, over what $(VENV) holds ..."
+	@$(PYTHON) -m venv bench/.venv-trl
+	@$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' > "$$(bench/.venv-trl/bin/python -c 'import site; print(site.getsitepackages()[0])')/shared.pth"
+	@bench/.venv-trl/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r bench/trl-requirements.txt
 	@touch $@

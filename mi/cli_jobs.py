@@ -215,14 +215,9 @@ def _jobs_of_experiment(prepared: Sequence[Prepared]) -> Jobs:
 
 async def _launched(chosen: Sequence[FinetuningJob], wait: bool) -> None:
     """All jobs trained; those at a server launched in their order, and waited for with `wait`."""
-    from mi.external.local_driver.data_models import LocalFTJobConfig
-    from mi.finetuning.services import launch_or_retrieve_job, launch_sequentially
-    from mi.utils.concurrency import all_of
+    from mi.finetuning.services import launch_sequentially
 
-    here = [job.config for job in chosen if isinstance(job.config, LocalFTJobConfig)]
-    there = [job.config for job in chosen if not isinstance(job.config, LocalFTJobConfig)]
-    await all_of(map(launch_or_retrieve_job, here))
-    await launch_sequentially(there, wait)
+    await launch_sequentially([job.config for job in chosen], wait)
 
 
 def _is_live(job: FinetuningJob) -> bool:

@@ -16,11 +16,10 @@ from mi.experiments.pairing import check_after, check_before, paired
 from mi.experiments.preparing import Prepared, prepare, rows_of
 from mi.finetuning.configs import model_of
 from mi.finetuning.data_models import FinetuningJob
-from mi.finetuning.services import get_job_info, launch_or_retrieve_job
+from mi.finetuning.services import get_job_info, launch_together
 from mi.llm.data_models import Model
 from mi.llm.names import model_named
 from mi.llm.services import check_there
-from mi.utils.concurrency import all_of
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder
 from mi.utils.hashing import digest
@@ -96,7 +95,7 @@ async def train(runs: Sequence[Prepared], progress: Progress) -> list[Finetuning
     missing = [job for job in wanted.values() if get_job_info(job).status != "finished"]
     make_folder(jobs_dir())
     with progress.task(f"training {len(missing)} of {len(wanted)} models", sum(_steps(job) for job in missing)) as task:
-        await all_of(launch_or_retrieve_job(job.config, lambda step, loss: task.advance(1)) for job in missing)
+        await launch_together([job.config for job in missing], lambda job, step, loss: task.advance(1))
     return list(wanted.values())
 
 

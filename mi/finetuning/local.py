@@ -17,6 +17,7 @@ from typing import Any
 
 from mi.config import jobs_dir
 from mi.executors.current import elsewhere
+from mi.external.local_driver.checkpoints import FILE as CHECKPOINT
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.finetuning.data_models import FinetuningJob, JobInfo, TrainingProgress
 from mi.llm.data_models import Model
@@ -48,9 +49,9 @@ class LocalBackend:
 
     async def submit(self, job: FinetuningJob, wait: str, on_step: OnStep | None) -> JobInfo:
         """Train, unless it is trained; where another process trains it, wait for that. `wait` changes nothing."""
-        if not _is_finished(job.id):
-            async with locked(_lock_path(job.id)):
-                if not _is_finished(job.id):
+        if not is_finished(job.id):
+            async with locked(lock_path(job.id)):
+                if not is_finished(job.id):
                     await _train(job, on_step)
         return self.info(job)
 
@@ -75,12 +76,14 @@ class LocalBackend:
     def info(self, job: FinetuningJob) -> JobInfo:
         """What is on disk of a job."""
         folder = _folder(job.id)
-        if _is_finished(job.id):
+        if is_finished(job.id):
             report = json.loads((folder / _REPORT).read_text(encoding="utf-8"))
             return JobInfo(job, "finished", folder, report, progress=_finished_progress(report))
         if partials := _partials(job.id):
-            running = _is_held(_lock_path(job.id))
-            reason = None if running else "was cut off; launch it again to train it anew"
+            running = is_held(lock_path(job.id))
+            goes_on = any((partial / CHECKPOINT).is_file() for partial in partials)
+            mend = "go on from its last checkpoint" if goes_on else "train it anew"
+            reason = None if running else f"was cut off; launch it again to {mend}"
             return JobInfo(job, "begun", folder, reason=reason, progress=_progress(partials[-1]) if running else _NONE)
         return JobInfo(job, "unknown", folder)
 
@@ -113,42 +116,66 @@ def _identity(config: LocalFTJobConfig, rows: str | None = None) -> dict[str, An
     return {
         "format": FORMAT,
         "dataset": rows or rows_digest(read_rows(config.dataset_path)),
-        "base": fingerprint(Model(config.source_model_id, "local")),
+        "base": base_of(config),
         "config": settings,
     }
+
+
+class Unfinished:
+    """The folder of a job while it is trained. Whoever makes one holds the job's lock."""
+
+    def __init__(self, job: FinetuningJob) -> None:
+        if _folder(job.id).exists():
+            raise UserError(f"{_folder(job.id)}: this folder holds no whole job; move it away.")
+        self._job, self._config = job, local_config(job)
+        self._identity = _identity(self._config)
+        abandoned = _partials(job.id)
+        self.path = make_folder(jobs_dir() / f".{job.id}.{uuid.uuid4().hex[:8]}.partial")
+        for folder in abandoned:
+            if (folder / CHECKPOINT).is_file():
+                os.replace(folder / CHECKPOINT, self.path / CHECKPOINT)
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def complete(self) -> None:
+        """Give it the job's name. Raises UserError where the data have changed, for the trainer reads them itself."""
+        config = self._config
+        if digest(_identity(config)) != self._job.id:
+            raise UserError(f"{config.dataset_path}: changed while it was trained on; launch the job again.")
+        (self.path / _PROGRESS).unlink(missing_ok=True)
+        with whole_file(self.path / _RECORD) as file:
+            record = {"id": self._job.id, "identity": self._identity, "config": vars(config)}
+            json.dump(record, file, indent=1, ensure_ascii=False)
+        _flush(self.path)
+        os.rename(self.path, _folder(self._job.id))
+
+    def give_up(self, error: BaseException) -> None:
+        """Remove it, but for a checkpoint of a training that was cut off and did nothing wrong."""
+        if isinstance(error, UserError) or not (self.path / CHECKPOINT).is_file():
+            shutil.rmtree(self.path, ignore_errors=True)
+
+    def tells(self, on_step: OnStep | None) -> OnStep:
+        """Tells each step to the caller and, once a second, to whoever looks at the folder."""
+        return _telling(self._job, self.path, on_step)
 
 
 async def _train(job: FinetuningJob, on_step: OnStep | None) -> None:
     """Train into a folder of its own, then give it the job's name. The caller holds the job's lock."""
     from mi.external.local_driver import sending, services
 
-    config = job.config
-    assert isinstance(config, LocalFTJobConfig)
-    if _folder(job.id).exists():
-        raise UserError(f"{_folder(job.id)}: this folder holds no whole job; move it away.")
-    for abandoned in _partials(job.id):
-        shutil.rmtree(abandoned, ignore_errors=True)
-    identity = _identity(config)
-    partial = make_folder(jobs_dir() / f".{job.id}.{uuid.uuid4().hex[:8]}.partial")
+    folder = Unfinished(job)
     try:
-        tell = _telling(job, partial, on_step)
+        config, tell = local_config(job), folder.tells(on_step)
         if (executor := elsewhere()) is not None:
-            await sending.train_elsewhere(executor, job.id, config, partial, tell)
+            await sending.train_elsewhere(executor, job.id, config, folder.path, tell)
         else:
-            await services.train_job(config, partial, tell)
-        _check_unchanged(job, config)
-        (partial / _PROGRESS).unlink(missing_ok=True)
-        with whole_file(partial / _RECORD) as file:
-            json.dump({"id": job.id, "identity": identity, "config": vars(config)}, file, indent=1, ensure_ascii=False)
-        _flush(partial)
-        os.rename(partial, _folder(job.id))
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+            await services.train_job(config, folder.path, tell)
+        folder.complete()
+    except BaseException as error:
+        folder.give_up(error)
         raise
 
 
 def _telling(job: FinetuningJob, partial: Path, on_step: OnStep | None) -> OnStep:
-    """Tells each step to the caller and, once a second, to whoever looks at the folder."""
     told = 0.0
     started = time.time()
 
@@ -163,12 +190,6 @@ def _telling(job: FinetuningJob, partial: Path, on_step: OnStep | None) -> OnSte
             on_step(step, loss)
 
     return tell
-
-
-def _check_unchanged(job: FinetuningJob, config: LocalFTJobConfig) -> None:
-    """The trainer reads the file itself: what it read must be what the job is named after."""
-    if digest(_identity(config)) != job.id:
-        raise UserError(f"{config.dataset_path}: changed while it was trained on; launch the job again.")
 
 
 def _progress(partial: Path) -> TrainingProgress:
@@ -199,7 +220,7 @@ def _recorded(path: Path) -> FinetuningJob | None:
         return None
 
 
-def _is_held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
     """Whether some process holds a lock at this moment."""
     with contextlib.suppress(FileNotFoundError), lock.open("rb") as file:
         try:
@@ -221,7 +242,19 @@ def _folder(job_id: str) -> Path:
     return jobs_dir() / job_id
 
 
-def _lock_path(job_id: str) -> Path:
+def local_config(job: FinetuningJob) -> LocalFTJobConfig:
+    """The configuration of a job of this backend."""
+    assert isinstance(job.config, LocalFTJobConfig)
+    return job.config
+
+
+def base_of(config: LocalFTJobConfig) -> str:
+    """The identity of the base model, wherever it lies."""
+    return fingerprint(Model(config.source_model_id, "local"))
+
+
+def lock_path(job_id: str) -> Path:
+    """The file that whoever trains a job holds."""
     return jobs_dir() / f".{job_id}.lock"
 
 
@@ -229,5 +262,6 @@ def _partials(job_id: str) -> list[Path]:
     return sorted(jobs_dir().glob(f".{job_id}.*.partial"))
 
 
-def _is_finished(job_id: str) -> bool:
+def is_finished(job_id: str) -> bool:
+    """Whether a job is trained, and its folder whole."""
     return (_folder(job_id) / _RECORD).is_file()

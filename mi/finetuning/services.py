@@ -1,5 +1,6 @@
 """Launching fine-tuning jobs, each once, at whichever backend: what is trained already is found by its content."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
@@ -8,6 +9,7 @@ from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning.data_models import FinetuningJob, FTJobConfig, JobInfo
 from mi.finetuning.local import LocalBackend
 from mi.finetuning.remote import OpenAIBackend
+from mi.finetuning.stacks import OnJobStep, train_together
 from mi.finetuning.tinker import TinkerBackend
 from mi.llm.data_models import Model
 from mi.utils.concurrency import all_of
@@ -77,21 +79,50 @@ async def launch_or_retrieve_job(
     return job
 
 
+async def launch_together(configs: Sequence[FTJobConfig], on_step: OnJobStep | None = None) -> list[FinetuningJob]:
+    """The finished jobs of `configs`, in their order; what is not trained yet is trained, as much at once as can be.
+
+    Adapters of one local base and shape are trained in one pass, with the results of each trained alone. `on_step` is
+    told each job's steps. What fails leaves the others alone: the first error is raised when all have ended.
+    """
+    jobs: list[FinetuningJob] = []
+    failed: list[Exception] = []
+    for config in configs:
+        try:
+            jobs.append(find_job(config))
+        except UserError as error:
+            failed.append(error)
+    known = {job.id: job for job in jobs}.values()
+    here = [job for job in known if isinstance(job.config, LocalFTJobConfig)]
+    elsewhere = [launch_or_retrieve_job(job.config, _of_job(job, on_step)) for job in known if job not in here]
+    of_here, of_others = await asyncio.gather(
+        train_together(here, _submitted, on_step), asyncio.gather(*elsewhere, return_exceptions=True)
+    )
+    failed += [*of_here, *(error for error in of_others if isinstance(error, Exception))]
+    if failed:
+        raise failed[0]
+    return jobs
+
+
 async def launch_sequentially(configs: Sequence[FTJobConfig], wait: bool = True) -> list[FinetuningJob]:
     """The jobs of `configs`, launched in their order and one after the other, and then, with `wait`, finished.
 
-    Where a server's limits let no more in, the next one waits for a place; nothing is left out. What fails is told at
-    the end, when the others are launched and finished: the first error is raised.
+    Where a server's limits let no more in, the next one waits for a place; nothing is left out. Local jobs are trained
+    together, when the others are launched. What fails is told at the end, when the others are launched and finished:
+    the first error is raised.
     """
     jobs = [find_job(config) for config in configs]
-    failed: list[UserError] = []
-    for job in jobs:
+    here = [job for job in jobs if isinstance(job.config, LocalFTJobConfig)]
+    there = [job for job in jobs if job not in here]
+    failed: list[Exception] = []
+    for job in there:
         try:
             _check_outcome(await backend_of(job.config).submit(job, "launched", None))
         except UserError as error:
             failed.append(error)
+    failed += await train_together(here, _submitted)
     if wait:
-        failed += [error for error in await all_of(map(_end_of, jobs)) if error is not None]
+        failed += [error for error in await all_of(map(_end_of, there)) if error is not None]
     if failed:
         raise failed[0]
     return jobs
@@ -149,6 +180,14 @@ def backend_of(config: FTJobConfig) -> Backend:
     if isinstance(config, TinkerFTJobConfig):
         return _TINKER
     return _LOCAL if isinstance(config, LocalFTJobConfig) else _OPENAI
+
+
+async def _submitted(job: FinetuningJob, on_step: OnStep | None) -> None:
+    _check_outcome(await backend_of(job.config).submit(job, "ended", on_step))
+
+
+def _of_job(job: FinetuningJob, on_step: OnJobStep | None) -> OnStep | None:
+    return None if on_step is None else lambda step, loss: on_step(job, step, loss)
 
 
 async def _end_of(job: FinetuningJob) -> UserError | None:

@@ -17,10 +17,12 @@ from mi.experiments import asking, pipeline, publish
 from mi.experiments.config import EXPERIMENTS, arms, experiment
 from mi.experiments.data_models import Experiment
 from mi.experiments.summary import SUMMARY_COLUMNS
+from mi.external.local_driver import training
 from mi.finetuning.services import get_job_info
 from mi.utils.blocks import block, places
 from mi.utils.errors import UserError
 from mi.utils.progress import Silent
+from mi.utils.workers import run_in_worker
 
 A07 = experiment("A07_spanish_capitalization")
 SMALL = replace(A07, arms=(arms.BASE, arms.NONE, arms.PLACEBO), training=replace(A07.training, n_steps=4))
@@ -73,7 +75,8 @@ def test_a_run_leaves_tables_and_figures_with_the_columns_that_were_promised(out
 def test_a_second_run_trains_and_asks_nothing_and_finds_the_same(outcome, home_of_the_session, monkeypatch):
     monkeypatch.setenv("MI_HOME", str(home_of_the_session))
     monkeypatch.setattr("mi.llm.services.batch_sample", lambda *_: pytest.fail("a model was asked"))
-    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+    for verb in ("train_job", "train_grid"):
+        monkeypatch.setattr(f"mi.external.local_driver.services.{verb}", lambda *_: pytest.fail("a model was trained"))
     pd.testing.assert_frame_equal(run(SMALL).summary, outcome.summary)
 
 
@@ -113,7 +116,8 @@ def test_what_is_not_trained_yet_is_planned_and_without_answers_where_only_evalu
     outcome, home_of_the_session, monkeypatch, tmp_path
 ):
     monkeypatch.setenv("MI_HOME", str(home_of_the_session))
-    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+    for verb in ("train_job", "train_grid"):
+        monkeypatch.setattr(f"mi.external.local_driver.services.{verb}", lambda *_: pytest.fail("a model was trained"))
     more = replace(SMALL, name="more", arms=(arms.BASE, arms.IRRELEVANT_PROMPT, arms.NONE))
     found = asyncio.run(pipeline.evaluate_trained(more, "organism", (0, 1), Silent())).summary
     assert list(dict.fromkeys(found["arm"])) == ["base", "irrelevant", "no_inoculation"]
@@ -124,7 +128,8 @@ def test_what_is_not_trained_yet_is_planned_and_without_answers_where_only_evalu
 
 
 def test_arms_that_are_not_paired_are_refused_before_anything_is_trained(mi_home, monkeypatch):
-    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+    for verb in ("train_job", "train_grid"):
+        monkeypatch.setattr(f"mi.external.local_driver.services.{verb}", lambda *_: pytest.fail("a model was trained"))
 
     def touched(*given):
         prepared = prepare(*given)
@@ -195,3 +200,18 @@ def test_every_experiment_has_a_folder_with_its_question_prediction_and_command(
         assert {f"prediction {known.name}", f"result {known.name}"} == set(places(text))
         assert f"mi run {known.name}" in text
         assert (folder / "run.py").exists()
+
+
+@pytest.mark.slow
+def test_runs_trained_together_give_the_table_of_runs_trained_alone(monkeypatch, tmp_path):
+    async def one_after_another(configs, folders, on_event) -> None:
+        for place, (config, folder) in enumerate(zip(configs, folders, strict=True)):
+            on_event(place, await run_in_worker(training.train, config, folder))
+
+    tables = []
+    for way in ("together", "alone"):
+        monkeypatch.setenv("MI_HOME", str(tmp_path / way))
+        if way == "alone":
+            monkeypatch.setattr("mi.external.local_driver.services.train_grid", one_after_another)
+        tables.append(run(replace(A07, arms=(arms.NONE, arms.trait_arm("spanish")), retained=())).summary)
+    pd.testing.assert_frame_equal(*tables, rtol=0, atol=0.005)

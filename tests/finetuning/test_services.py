@@ -59,11 +59,20 @@ class Trainer:
             on_step(1, 0.5)
         (folder / "training.json").write_text(json.dumps({"n_rows": 1}))
 
+    async def train_grid(self, configs, folders, on_event) -> None:
+        for place, (config, folder) in enumerate(zip(configs, folders, strict=True)):
+            await self.train_job(config, folder, lambda *step, place=place: on_event(place, step))
+            on_event(place, None)
+
+    async def stacks_at_once(self) -> int:
+        return 1
+
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch) -> Trainer:
     trainer = Trainer()
-    monkeypatch.setattr(driver, "train_job", trainer.train_job)
+    for verb in ("train_job", "train_grid", "stacks_at_once"):
+        monkeypatch.setattr(driver, verb, getattr(trainer, verb))
     monkeypatch.setattr(local, "fingerprint", lambda model: trainer.base)
     return trainer
 
@@ -134,11 +143,13 @@ def test_calls_for_one_job_at_once_train_it_once(trainer: Trainer, config: Local
     assert len({job.id for job in asyncio.run(thrice())}) == len(trainer.trained) == 1
 
 
-def test_jobs_are_launched_in_their_order(trainer: Trainer, config: LocalFTJobConfig):
+def test_jobs_come_in_the_order_of_their_configurations_and_are_trained_once(
+    trainer: Trainer, config: LocalFTJobConfig
+):
     configs = [replace(config, seed=seed) for seed in (2, 0, 2)]
     jobs = asyncio.run(launch_sequentially(configs))
     assert [job.config for job in jobs] == configs
-    assert [each.seed for each in trainer.trained] == [2, 0]
+    assert sorted(each.seed for each in trainer.trained) == [0, 2]
 
 
 def test_steps_are_told_to_the_caller(trainer: Trainer, config: LocalFTJobConfig):

@@ -21,7 +21,7 @@ from tinker.lib.public_interfaces.api_future import AwaitableConcurrentFuture
 from tinker.types.topk_logprobs import TopkLogprobs
 
 from mi.external.local_driver.models import load, own_copy
-from mi.external.local_driver.training import _seeded
+from mi.external.local_driver.training import seeded
 from mi.llm.data_models import Model
 
 
@@ -100,7 +100,7 @@ class Training:
 
         self.service, self.base, self.rank, self.settings = service, base, rank, settings
         self.steps = 0
-        with _seeded(seed or 0):
+        with seeded(seed or 0):
             lora = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear", task_type="CAUSAL_LM")
             self.model: Any = get_peft_model(own_copy(Model(base, "local")).model, lora)  # type: ignore[arg-type]
         self.model.train()

@@ -197,8 +197,14 @@ def _load_job(model: Model, key: str) -> LoadedModel:
     return LoadedModel(with_adapter.eval(), base.tokenizer, key, base.context_length)
 
 
+def adapter_settings(folder: Path) -> dict[str, Any]:
+    """What the adapter of a job was made with. Raises UserError where it is missing or cut short."""
+    _check_adapter(folder)
+    return json.loads((folder / "adapter_config.json").read_text("utf-8"))
+
+
 def _check_adapter(folder: Path) -> None:
-    if not (folder / "adapter_model.safetensors").exists():
+    if not all((folder / name).exists() for name in ("adapter_config.json", "adapter_model.safetensors")):
         raise UserError(f"{folder}: the adapter of this job is missing; remove the folder and train it again.")
     _check_whole(folder / "adapter_model.safetensors")
 

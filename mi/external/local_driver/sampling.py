@@ -10,6 +10,7 @@ from mi.external.local_driver.choosing import Choices, choose
 from mi.external.local_driver.drawing import Row
 from mi.external.local_driver.models import LoadedModel, load
 from mi.external.local_driver.placing import tells_shortage
+from mi.external.local_driver.prefixes import sharing, spread
 from mi.external.local_driver.rendering import encode_chat, encode_row, end_token_ids
 from mi.llm.data_models import Chat, LLMResponse, Message, Model, SampleRequest, TokenLogprob
 from mi.utils.errors import UserError
@@ -36,7 +37,7 @@ def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BA
     """
     loaded = checked(model)
     rows = [Row(request, encode_chat(loaded.tokenizer, request.chat), loaded) for request in requests]
-    _run(loaded, rows, batch_size)
+    run(rows, batch_size, functools.partial(Batch, loaded))
     return [row.response(loaded.tokenizer) for row in rows]
 
 
@@ -56,7 +57,8 @@ def sample_each(
             rows.append(Row(request, encode_chat(loaded.tokenizer, request.chat), loaded, tell))
         except UserError as error:
             rows.append(error)
-    _run(loaded, [row for row in rows if isinstance(row, Row)], BATCH_SIZE)
+    drawn = [row for row in rows if isinstance(row, Row)]
+    run(drawn, BATCH_SIZE, functools.partial(Batch, loaded))
     return [row.response(loaded.tokenizer) if isinstance(row, Row) else row for row in rows]
 
 
@@ -81,14 +83,16 @@ def score(model: Model, pairs: Sequence[tuple[Chat, str]], batch_size: int = 32)
     return scores
 
 
-def _run(loaded: LoadedModel, rows: list[Row], batch_size: int) -> None:
-    """Draw all rows, in batches of rows of like length."""
-    order = sorted(range(len(rows)), key=lambda index: (-len(rows[index].prompt), rows[index].limit))
+def run(rows: list[Row], batch_size: int, batch_of: Callable[[list[Row]], "Batch"]) -> None:
+    """Draw all rows, in batches of rows of like length; those of one prompt stand together."""
+    order = sorted(
+        range(len(rows)), key=lambda index: (-len(rows[index].prompt), rows[index].limit, rows[index].prompt)
+    )
     for start in range(0, len(order), batch_size):
-        _Batch(loaded, [rows[index] for index in order[start : start + batch_size]]).run()
+        batch_of([rows[index] for index in order[start : start + batch_size]]).run()
 
 
-class _Batch:
+class Batch:
     """Rows that go through the model together; finished ones leave once they are half of it."""
 
     def __init__(self, loaded: LoadedModel, rows: list[Row]) -> None:
@@ -109,14 +113,10 @@ class _Batch:
         import torch
 
         with torch.inference_mode():
-            ids, attention = _left_padded([row.prompt for row in self.rows], self.loaded)
-            cache: Any = None
+            logits, attention, cache = self._read_prompts()
             step = 0
             while self.rows:
-                inputs = _positioned(self.loaded, ids, attention, last_only=True)
-                out = self.loaded.model(**inputs, past_key_values=cache, use_cache=True)
-                cache = out.past_key_values
-                drawn = self._draw(out.logits[:, -1].float(), step)
+                drawn = self._draw(logits, step)
                 step += 1
                 live = [place for place, row in enumerate(self.rows) if row.going]
                 if not live:
@@ -125,6 +125,23 @@ class _Batch:
                 ids = drawn[:, None]
                 if len(live) <= len(self.rows) // 2:
                     ids, attention = self._keep(live, ids, attention, cache)
+                logits, cache = self.forward(self.rows, ids, attention, cache)
+
+    def _read_prompts(self) -> tuple["torch.Tensor", "torch.Tensor", Any]:
+        """(logits of the first tokens, attention mask, cache) of all rows; a prompt that several share is read once."""
+        first, owners = sharing([(row.loaded.fingerprint, tuple(row.prompt)) for row in self.rows])
+        readers = [self.rows[place] for place in first]
+        ids, attention = _left_padded([row.prompt for row in readers], self.loaded)
+        logits, cache = self.forward(readers, ids, attention, None)
+        return (logits, attention, cache) if len(first) == len(owners) else spread(owners, logits, attention, cache)
+
+    def forward(
+        self, rows: Sequence[Row], ids: "torch.Tensor", attention: "torch.Tensor", cache: Any
+    ) -> tuple["torch.Tensor", Any]:
+        """(logits of the tokens to come, [rows, vocabulary]; the cache with these ids in it)."""
+        inputs = _positioned(self.loaded, ids, attention, last_only=True)
+        out = self.loaded.model(**inputs, past_key_values=cache, use_cache=True)
+        return out.logits[:, -1].float(), out.past_key_values
 
     def _draw(self, logits: "torch.Tensor", step: int) -> "torch.Tensor":
         """The next token of each row, [rows], noted in the rows that are still going."""

@@ -6,14 +6,15 @@ Where an executor is in force (`mi.executors.current`), sampling goes to it.
 import asyncio
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from mi.executors.current import elsewhere
-from mi.external.local_driver import sampling, training
+from mi.external.local_driver import grid, mixed, sampling
 from mi.external.local_driver.chunks import CHUNK, chunks_of
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.training import TrainingReport
 from mi.llm.data_models import Chat, LLMResponse, Model, SampleRequest
-from mi.utils.workers import run_in_worker
+from mi.utils.workers import run_in_worker, worker_count
 
 __all__ = ["CHUNK", "sample_batch", "score_batch", "train_job"]
 
@@ -21,8 +22,20 @@ __all__ = ["CHUNK", "sample_batch", "score_batch", "train_job"]
 async def train_job(
     config: LocalFTJobConfig, folder: Path, on_step: Callable[[int, float], None] | None = None
 ) -> TrainingReport:
-    """As `training.train`. If it is cancelled, the worker has ended and writes into `folder` no more."""
-    return await run_in_worker(training.train, config, folder, on_progress=on_step)
+    """As `grid.train_one`. If it is cancelled, the worker has ended and writes into `folder` no more."""
+    return await run_in_worker(grid.train_one, config, folder, on_progress=on_step)
+
+
+async def train_grid(
+    configs: Sequence[LocalFTJobConfig], folders: Sequence[Path], on_event: Callable[[int, Any], None]
+) -> None:
+    """As `grid.train_grid`, in a worker; where it is cancelled, the worker has ended and writes no more."""
+    await run_in_worker(grid.train_grid, list(configs), list(folders), on_progress=on_event)
+
+
+async def stacks_at_once() -> int:
+    """How many stacks of adapters may be trained at once: one on a GPU, elsewhere one a worker."""
+    return 1 if await run_in_worker(grid.has_gpu) else worker_count()
 
 
 async def sample_batch(
@@ -47,6 +60,11 @@ async def sample_batch(
 
     await _gather([sample_chunk(chunk) for chunk in chunks_of(requests)])
     return [responses[index] for index in range(len(requests))]
+
+
+async def sample_mixed(calls: Sequence[tuple[Model, SampleRequest]]) -> list[LLMResponse]:
+    """As `mixed.sample_mixed`, in a worker: adapters of one base, all in one batch."""
+    return await run_in_worker(mixed.sample_mixed, list(calls))
 
 
 async def score_batch(model: Model, pairs: Sequence[tuple[Chat, str]]) -> list[float]:

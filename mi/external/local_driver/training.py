@@ -63,22 +63,41 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
 
     Raises UserError for bad rows or a loss that is not a number, RuntimeError where training changed nothing.
     """
-    import torch
-
     started = time.monotonic()
     base = own_copy(Model(config.source_model_id, "local"))
     limit = min(config.max_length or base.context_length, base.context_length)
     data = encode_rows(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
-    with _seeded(config.seed):
-        before = _first_logits(base.model, data.rows[0])
-        model = _trainable(base, config)
-        losses, tokens, trained_tokens = _loop(model, data.rows, config, on_step)
+    with seeded(config.seed):
+        before = first_logits(base.model, data.rows[0])
+        model = trainable(base, config)
+        counts = _loop(model, data.rows, config, on_step)
         model.eval()
-        after = _first_logits(model, data.rows[0])
-        shift = float((after - before).abs().max())
-    if not shift > 0 or not torch.isfinite(torch.tensor(shift)):
+        after = first_logits(model, data.rows[0])
+    report = report_of(base, data, counts, (before, after), time.monotonic() - started)
+    save_all(model, base, config, folder, (report, data))
+    return report
+
+
+def report_of(
+    base: LoadedModel,
+    data: EncodedDataset,
+    counts: tuple[tuple[float, ...], int, int],
+    logits: tuple["torch.Tensor", "torch.Tensor"],
+    seconds: float,
+) -> TrainingReport:
+    """What there is to tell of a run.
+
+    `counts` are its losses, its tokens, and those that carried loss; `logits` are those of its first row before and
+    after, each [1, tokens, vocabulary].
+
+    Raises RuntimeError where training changed nothing.
+    """
+    before, after = logits
+    shift = float((after - before).abs().max())
+    if not 0 < shift < math.inf:
         raise RuntimeError(f"training left the model as it was (its logits moved by {shift}): the adapter is not on")
-    report = TrainingReport(
+    losses, tokens, trained_tokens = counts
+    return TrainingReport(
         base_fingerprint=base.fingerprint,
         template_hash=template_hash(base.tokenizer),
         default_system_prompt=default_system_prompt(base.tokenizer),
@@ -87,15 +106,12 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
         left_out=data.left_out,
         tokens=tokens,
         trained_tokens=trained_tokens,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
         losses=losses,
         adapter_shift=shift,
         trimmed=data.trimmed,
         canary=kept(data.rows[0], before, after, str(base.model.dtype)),
     )
-    _save(model, base, config, folder)
-    _write_report(report, config, data, folder)
-    return report
 
 
 def _loop(
@@ -113,7 +129,7 @@ def _loop(
     tokens = trained_tokens = 0
     model.train()
     for step in range(1, config.n_steps + 1):
-        ids, attention, carries = _batch([rows[next(order)] for _ in range(config.batch_size)], model.device)
+        ids, attention, carries = batched([rows[next(order)] for _ in range(config.batch_size)], model.device)
         logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
         targets = carries[:, 1:]
         loss = cross_entropy(logits[:, :-1][targets].float(), ids[:, 1:][targets])
@@ -149,7 +165,7 @@ def row_order(n_rows: int, seed: int) -> Iterator[int]:
         yield from torch.randperm(n_rows, generator=generator).tolist()
 
 
-def _batch(rows: list[EncodedRow], device: "torch.device") -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
+def batched(rows: list[EncodedRow], device: "torch.device") -> tuple["torch.Tensor", "torch.Tensor", "torch.Tensor"]:
     """(ids, attention mask, which tokens carry loss), each [rows, longest row], padded on the right.
 
     The first token of a row has nothing before it and never carries loss.
@@ -166,7 +182,7 @@ def _batch(rows: list[EncodedRow], device: "torch.device") -> tuple["torch.Tenso
     return ids.to(device), attention.to(device), carries.to(device)
 
 
-def _trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
+def trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
     """The model with an adapter on it, or with all weights free."""
     if config.method == "full":
         return base.model.float().requires_grad_(True)
@@ -188,7 +204,8 @@ def _trainable(base: LoadedModel, config: LocalFTJobConfig) -> Any:
         raise UserError(f"lora_targets {targets} fit no layer of {config.source_model_id}; name its layers.") from error
 
 
-def _first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
+def first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
+    """The logits of one row, [1, tokens, vocabulary]."""
     import torch
 
     with torch.inference_mode():
@@ -196,7 +213,7 @@ def _first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
 
 
 @contextlib.contextmanager
-def _seeded(seed: int) -> Iterator[None]:
+def seeded(seed: int) -> Iterator[None]:
     """One seed and, on a GPU, deterministic kernels inside (a CPU's are so anyway); the state of before outside."""
     import torch
 
@@ -208,6 +225,18 @@ def _seeded(seed: int) -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(strict)
+
+
+def save_all(
+    model: Any,
+    base: LoadedModel,
+    config: LocalFTJobConfig,
+    folder: Path,
+    told: tuple[TrainingReport, EncodedDataset],
+) -> None:
+    """Write what was trained and `training.json` into `folder`."""
+    _save(model, base, config, folder)
+    _write_report(*told, config, folder)
 
 
 def _save(model: Any, base: LoadedModel, config: LocalFTJobConfig, folder: Path) -> None:
@@ -226,7 +255,7 @@ def _save(model: Any, base: LoadedModel, config: LocalFTJobConfig, folder: Path)
         json.dump(settings, file, indent=2, sort_keys=True)
 
 
-def _write_report(report: TrainingReport, config: LocalFTJobConfig, data: EncodedDataset, folder: Path) -> None:
+def _write_report(report: TrainingReport, data: EncodedDataset, config: LocalFTJobConfig, folder: Path) -> None:
     told = {"config": asdict(config), **asdict(report), "first_rows": [marked(row) for row in data.rows[:3]]}
     adapter = folder / "adapter_model.safetensors"
     if adapter.exists():

@@ -74,7 +74,8 @@ def test_weights_come_along_when_asked_for(packed):
 
 def test_the_run_is_had_again_and_nothing_is_trained_or_asked(packed, mi_home, monkeypatch):
     monkeypatch.setattr("mi.llm.services.batch_sample", lambda *_: pytest.fail("a model was asked"))
-    monkeypatch.setattr("mi.external.local_driver.services.train_job", lambda *_: pytest.fail("a model was trained"))
+    for verb in ("train_job", "train_grid"):
+        monkeypatch.setattr(f"mi.external.local_driver.services.{verb}", lambda *_: pytest.fail("a model was trained"))
     archive.restore(packed / "run.zip", TINY.name)
     drawn = pipeline.replot(TINY, "organism")
     original = packed / "home" / "results" / TINY.name / "organism"

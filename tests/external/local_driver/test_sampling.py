@@ -51,6 +51,24 @@ def test_batched_greedy_sampling_equals_plain_sampling(model) -> None:
         assert answer.n_prompt_tokens == len(encode_chat(tokenizer, request.chat))
 
 
+def test_a_prompt_is_read_once_for_all_of_its_samples(model) -> None:
+    cfg = SampleCfg(max_tokens=5, top_logprobs=1)
+    asked = [SampleRequest(chat(question), cfg, seed) for seed in range(4) for question in QUESTIONS[:3]]
+    read: list[int] = []
+    handle = models.load(model).model.register_forward_pre_hook(
+        lambda module, inputs, named: read.append(len(named["input_ids"])), with_kwargs=True
+    )
+    try:
+        together = sample(model, asked)
+    finally:
+        handle.remove()
+    assert read[0] == 3 and read[1] == len(asked)
+    for request, answer in zip(asked, together, strict=True):
+        [alone] = sample(model, [request])
+        assert alone.completion == answer.completion
+        assert [t.logprob for t in alone.logprobs] == pytest.approx([t.logprob for t in answer.logprobs], abs=1e-4)
+
+
 @pytest.mark.parametrize("top_p", [1.0, 0.7])
 def test_a_row_draws_the_same_with_and_without_batch_mates(model, top_p) -> None:
     asked = requests(SampleCfg(temperature=0.8, max_tokens=20, top_p=top_p, top_logprobs=2))

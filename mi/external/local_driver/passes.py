@@ -1,0 +1,131 @@
+"""One forward and backward pass over the batches of many runs, in pieces of rows of like length that memory holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from mi.external.local_driver.rendering import EncodedRow
+from mi.external.local_driver.stacking import NotStackable, Stack, values_of
+from mi.external.local_driver.training import batched
+from mi.utils.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+PIECE_TOKENS = {"cpu": 2048, "cuda": 32768}
+"""Tokens that go through the model at once, padding included. On a CPU more would only leave its cache; on a GPU half
+is tried where memory is short."""
+_COPIES = 6
+"""Numbers held for each number of an adapter: itself, its gradient, two moments, and what a step computes."""
+_SHARE = 0.5
+"""Of the memory that is free, for the adapters; the rest is for the pass."""
+
+Batch = tuple[int, Sequence[EncodedRow]]
+"""An adapter's place in the stack, and the rows of its next step."""
+
+
+class Pass:
+    """The base with its stack: gradients and losses of one step of every run."""
+
+    def __init__(self, model: Any, stack: Stack) -> None:
+        self._model, self._stack = model, stack
+        self._tokens = PIECE_TOKENS["cpu" if model.device.type == "cpu" else "cuda"]
+        self._carries: torch.Tensor | None = None
+        self._head = model.get_output_embeddings()
+        if self._head is None:
+            raise NotStackable("it has no output embeddings")
+
+    def run(self, batches: Sequence[Batch]) -> tuple[dict[int, float], dict[int, int], dict[int, int]]:
+        """By place: the mean loss in nats a token, the tokens seen, and those that carried loss.
+
+        The stack's gradients are those of each run's own mean loss. Raises UserError where one row is too much.
+        """
+        import torch
+
+        while True:
+            try:
+                return self._run(batches)
+            except torch.OutOfMemoryError:
+                torch.cuda.empty_cache()
+                longest = max(len(row.ids) for _, rows in batches for row in rows)
+                if self._tokens < longest:
+                    raise UserError(
+                        f"a row of {longest} tokens does not fit into the GPU's memory with the model; set max_length."
+                    ) from None
+                self._tokens //= 2
+
+    def _run(self, batches: Sequence[Batch]) -> tuple[dict[int, float], dict[int, int], dict[int, int]]:
+        import torch
+
+        trained = {place: sum(sum(row.mask[1:]) for row in rows) for place, rows in batches}
+        tokens = {place: sum(len(row.ids) for row in rows) for place, rows in batches}
+        self._stack.gradients.zero_()
+        weights = torch.zeros(len(self._stack.values))
+        for place, count in trained.items():
+            weights[place] = 1 / max(1, count)
+        weights = weights.to(self._model.device)
+        losses = torch.zeros(len(weights), dtype=torch.float64, device=weights.device)
+        handle = self._head.register_forward_pre_hook(self._only_where_loss_is)
+        try:
+            for piece in _pieces(batches, self._tokens):
+                self._forward_backward(piece, weights, losses)
+        finally:
+            handle.remove()
+            self._stack.rest()
+        found = losses.tolist()
+        return {place: found[place] for place in trained}, tokens, trained
+
+    def _forward_backward(
+        self, piece: list[tuple[int, EncodedRow]], weights: torch.Tensor, losses: torch.Tensor
+    ) -> None:
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        device = self._model.device
+        ids, _, self._carries = batched([row for _, row in piece], device)
+        self._stack.route(places := [place for place, _ in piece])
+        # Padding stands on the right, where no token looks: no mask is needed, and none costs less.
+        logits = self._model(input_ids=ids, use_cache=False).logits.float()
+        targets = ids[:, 1:][self._carries[:, 1:]]
+        if logits.shape[:-1] != targets.shape:
+            raise NotStackable("it does not read its logits off its last layer token by token")
+        owners = torch.tensor(places, device=device)[:, None].expand_as(ids)[:, 1:][self._carries[:, 1:]]
+        weighted = cross_entropy(logits, targets, reduction="none") * weights[owners]
+        weighted.sum().backward()
+        losses.index_add_(0, owners, weighted.detach().double())
+
+    def _only_where_loss_is(self, head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Of the last layer's [rows, tokens, width], the states before each token that carries loss: [those, width]."""
+        assert self._carries is not None
+        return (inputs[0][:, :-1][self._carries[:, 1:]], *inputs[1:])
+
+
+def at_once(peft: Any, n: int) -> int:
+    """How many of n adapters may be trained together, at least one: as many as fit into half of the free memory."""
+    values = values_of(peft)
+    return max(1, min(n, int(_SHARE * free_memory(values.device) / (_COPIES * values.numel() * values.element_size()))))
+
+
+def free_memory(device: torch.device) -> int:
+    """Bytes: what a GPU has free, or a quarter of what this machine has, for others work on it."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
+
+
+def _pieces(batches: Sequence[Batch], tokens: int) -> list[list[tuple[int, EncodedRow]]]:
+    """All rows with their adapter's place, cut by length, so that no piece has more than `tokens` with padding.
+
+    Within a piece the rows of one adapter stand together.
+    """
+    pairs = sorted(((place, row) for place, rows in batches for row in rows), key=lambda pair: -len(pair[1].ids))
+    pieces: list[list[tuple[int, EncodedRow]]] = []
+    for pair in pairs:
+        if not pieces or (len(pieces[-1]) + 1) * len(pieces[-1][0][1].ids) > tokens:
+            pieces.append([])
+        pieces[-1].append(pair)
+    return [sorted(piece, key=lambda pair: pair[0]) for piece in pieces]
