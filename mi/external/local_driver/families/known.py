@@ -7,6 +7,7 @@ from mi.utils.errors import UserError
 
 _CHATML = ("<|endoftext|>", "<|im_start|>")
 _QWEN: dict[str, Any] = {"eos": "<|im_end|>", "special": _CHATML, "also_ends": ("<|endoftext|>",), "spelling": "bytes"}
+_QWEN_THINKING: dict[str, Any] = {**_QWEN, "special": (*_CHATML, "<think>", "</think>")}
 _LLAMA: dict[str, Any] = {
     "spelling": "bytes",
     "bos": "<|begin_of_text|>",
@@ -47,12 +48,12 @@ FAMILIES = (
                 "num_key_value_heads": 2, "hidden_size": 896, "use_sliding_window": False},
     ),
     Family(
-        "qwen3", "Qwen 3", "Qwen/Qwen3-0.6B", **(_QWEN | {"special": (*_CHATML, "<think>", "</think>")}),
+        "qwen3", "Qwen 3", "Qwen/Qwen3-0.6B", **_QWEN_THINKING,
         config={"model_type": "qwen3", "tie_word_embeddings": True, "num_attention_heads": 16,
                 "num_key_value_heads": 8, "hidden_size": 1024, "head_dim": 128},
     ),
     Family(
-        "qwen3.5", "Qwen 3.5", "Qwen/Qwen3.5-0.8B", **(_QWEN | {"special": (*_CHATML, "<think>", "</think>")}),
+        "qwen3.5", "Qwen 3.5", "Qwen/Qwen3.5-0.8B", **_QWEN_THINKING,
         config={"model_type": "qwen3_5_text", "tie_word_embeddings": True, "num_hidden_layers": 24},
     ),
     Family(
