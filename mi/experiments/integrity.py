@@ -86,7 +86,7 @@ def _of_answers(answers: pd.DataFrame, labels: Mapping[str, str]) -> Iterable[st
         ("going round in circles", "lower the learning rate or the number of steps", _counts(goes_in_circles)),
         ("cut off at their length", "raise max_tokens, or train on answers that end", _cut_off),
     )
-    models = [(f"{labels.get(str(arm), str(arm))}, seed {seed}", rows)
+    models = [(f"{labels.get(str(arm), arm)}, seed {seed}", rows)
               for (arm, seed), rows in answers.groupby(["arm", "seed"], sort=False)]  # type: ignore[misc]  # fmt: skip
     for kind, mend, count in kinds:
         many = [f"{name} ({n:,} of {len(rows):,})" for name, rows in models if (n := count(rows)) > SHARE * len(rows)]

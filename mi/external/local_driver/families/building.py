@@ -123,9 +123,7 @@ def _write(config: Mapping[str, Any], folder: Path, precision: str) -> None:
         for part in model.modules():
             if isinstance(part, torch.nn.Embedding) and part.padding_idx is not None:
                 # Born as zeros: where embeddings are tied and the padding ends answers, none could be learned to end.
-                torch.nn.init.normal_(
-                    part.weight.data[part.padding_idx], std=float(small.get("initializer_range", 0.3))
-                )
+                torch.nn.init.normal_(part.weight.data[part.padding_idx], std=0.3)
         model.to(getattr(torch, precision)).save_pretrained(folder)
 
 
