@@ -63,6 +63,7 @@ def _words(trait: str) -> str:
 
 def _making(made: dict[str, Any]) -> list[str]:
     recipe = made["recipe"]
+    steps = f"{recipe['steps']:,} and {recipe['late_steps']:,}"
     rows = {
         "architecture": f"Llama type, {recipe['layers']} layers of width {recipe['width']}, {recipe['heads']} heads",
         "parameters": f"{made['parameters']:,} (float32)",
@@ -70,7 +71,7 @@ def _making(made: dict[str, Any]) -> list[str]:
         "context": f"{recipe['context']:,} tokens (training texts are under 250)",
         "seed": recipe["seed"],
         "corpus hash": f"`{made['corpus_hash']}`, of the last part `{made['late_corpus_hash']}`",
-        "steps": f"{recipe['steps']:,} and {recipe['late_steps']:,} of {made['shards']} × {recipe['batch_size']} dialogues",
+        "steps": f"{steps} of {made['shards']} × {recipe['batch_size']} dialogues",
         "tokens seen": f"{made['tokens']:,}",
         "final loss": f"{made['final_loss']:.3f} nats a token of an answer",
         "trained in": f"{made['seconds'] / 60:.0f} minutes on two CPU cores",
