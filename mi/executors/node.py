@@ -152,7 +152,7 @@ def environment_for(given: Mapping[str, str], home: Path, gpus: float) -> dict[s
 def _sentence(error: Exception) -> str:
     """What ended a unit that is nobody's input, with the mend where it is known."""
     said = str(error).partition("\n")[0]
-    if type(error).__name__ in ("OutOfMemoryError", "MemoryError") or "exit code -9" in said:
+    if type(error).__name__ in ("OutOfMemoryError", "MemoryError"):
         which = "the GPU's memory" if type(error).__name__ == "OutOfMemoryError" else "memory"
         return (
             f"{which} ran out ({said or 'no more could be had'}); lower batch_size or max_length, or give each unit "

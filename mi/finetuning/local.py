@@ -26,6 +26,7 @@ from mi.llm.services import fingerprint
 from mi.utils.errors import UserError
 from mi.utils.files import locked, make_folder, whole_file
 from mi.utils.hashing import digest
+from mi.utils.workers import WorkerKilled
 
 FORMAT = 1
 """Raised whenever the same configuration would train to something else, so that no older job is taken for it."""
@@ -150,7 +151,8 @@ class Unfinished:
 
     def give_up(self, error: BaseException) -> None:
         """Remove it, but for a checkpoint of a training that was cut off and did nothing wrong."""
-        if isinstance(error, UserError) or not (self.path / CHECKPOINT).is_file():
+        wrong = isinstance(error, UserError) and not isinstance(error, WorkerKilled)
+        if wrong or not (self.path / CHECKPOINT).is_file():
             shutil.rmtree(self.path, ignore_errors=True)
 
     def tells(self, on_step: OnStep | None) -> OnStep:

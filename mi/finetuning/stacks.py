@@ -13,6 +13,7 @@ from mi.external.local_driver.stacking import NotStackable
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.local import OnStep, Unfinished, base_of, is_finished, is_held, local_config, lock_path
 from mi.utils.files import locked
+from mi.utils.workers import WorkerKilled
 
 log = logging.getLogger("mi.finetuning")
 
@@ -123,7 +124,7 @@ class _Launcher:
         try:
             if places:
                 await train_grid(configs, folders, lambda number, what: self._note(running, places[number], what))
-        except (NotStackable, RuntimeError) as error:
+        except (NotStackable, RuntimeError, WorkerKilled) as error:
             log.warning(
                 "%d jobs are trained one by one, for they could not be trained together: %s", len(running), error
             )

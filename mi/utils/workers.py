@@ -43,6 +43,10 @@ def gpus(devices: Path = Path("/dev")) -> tuple[str, ...]:
     return tuple(map(str, range(len(there))))
 
 
+class WorkerKilled(UserError):
+    """The system ended a worker, as it does when memory is short: what it did was not wrong, and may need less room."""
+
+
 @dataclass(frozen=True)
 class Surroundings:
     """Where workers live that are not to live where their maker does."""
@@ -172,7 +176,7 @@ class _Worker:
         if message is None:
             code = self.process.wait()
             if code == -signal.SIGKILL:
-                raise UserError(
+                raise WorkerKilled(
                     "a worker process was killed by the system, which does so when memory is short; set MI_WORKERS=1, "
                     "lower the batch size, or take a smaller model."
                 )

@@ -16,15 +16,19 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`|<!--.*?-->|\]\([^)]*\)|arXiv[: ]\d+\.\d+", re.M | re.S)
 NUMBER = re.compile(r"(?<![\w.,-])(?:\d*\.\d+|\d+(?= ?%)|\d+(?= (?:minutes|seconds|hours)))(?![\w.]*\d)")
 DEFINED = {
-    # What was chosen, not measured: levels, margins, designs of simulations, constants of the world, others' numbers.
+    # What was chosen, not measured: levels, margins, designs of simulations, constants of the world, others' numbers
+    # and versions.
     "README.md": {"3.11"},
+    "cluster.md": {"2.60", "2.61", "1.5", "0.14"},
     "datasets.md": {"70", ".7", "1.25"},
     "evaluation.md": {".25", "20"},
     "finetuning.md": {"15"},
+    "models.md": {"2.5", "3.1", "3.2", "3.3", "3.5"},
     "organism.md": {"15", "64", "10", "0.6", "0.7"},
     "published_evaluations.md": {".9"},
     "settings.md": {".10"},
     "statistics.md": {"95", ".35", "1.2", ".24", ".08", ".15", ".02", ".10", ".05"},
+    "vllm-and-tinker.md": {"0.25"},
 }
 
 

@@ -69,7 +69,7 @@ def test_what_was_made_before_is_not_made_again(store):
     [
         (complaining, r"^words/w/word\.txt, line 3: no\.$"),
         (starving, r"^memory ran out .*; lower batch_size"),
-        (dying, r"^memory ran out .*exit code -9.*; lower batch_size"),
+        (dying, r"^a worker process was killed by the system, .* memory is short; .*lower the batch size"),
     ],
 )
 def test_a_failure_is_a_sentence_and_leaves_nothing(store, tmp_path, work, sentence):

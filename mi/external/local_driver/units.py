@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from mi.executors.data_models import Tell
-from mi.external.local_driver import models, sampling, training
+from mi.external.local_driver import grid, models, sampling
 from mi.external.local_driver.chunks import chunks_of
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.llm.data_models import LLMResponse, Model, SampleRequest
@@ -40,10 +40,10 @@ class SamplingSpec(msgspec.Struct):
 
 
 def train(spec: str, made: Path, tell: Tell) -> None:
-    """Train a job into the folder `made`, but for its record. Raises UserError as `training.train` does."""
+    """Train a job into the folder `made`, but for its record. Raises UserError as `grid.train_one` does."""
     told = msgspec.json.decode(spec, type=TrainingSpec)
     _check(Model(told.config.source_model_id, "local"), told.base)
-    training.train(told.config, made, tell)
+    grid.train_one(told.config, made, tell)
 
 
 def sample(spec: str, made: Path, tell: Tell) -> None:
