@@ -4,12 +4,12 @@ import dataclasses
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from mi.config import jobs_dir
-from mi.finetuning.data_models import Attempt, JobRecord, TrainingProgress
+from mi.finetuning.data_models import Attempt, FinetuningJob, FTJobConfig, JobRecord, TrainingProgress
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
 
@@ -56,6 +56,19 @@ def remote_job_ids() -> list[str]:
     """The jobs that have a record, oldest first."""
     found = [path for path in jobs_dir().glob("*.json") if _NAME.fullmatch(path.stem)]
     return [path.stem for path in sorted(found, key=lambda path: (_first_written(path), path.stem))]
+
+
+def recorded_jobs(backend: str, config: Callable[..., FTJobConfig]) -> list[FinetuningJob]:
+    """Every job of a backend with a record that can be read, oldest first; `config` makes its configuration."""
+    found = []
+    for job_id in remote_job_ids():
+        try:
+            record = read_record(job_id)
+        except UserError:
+            continue  # `unreadable` names it
+        if record is not None and record.current is not None and record.identity.get("backend") == backend:
+            found.append(FinetuningJob(job_id, config(**record.config)))
+    return found
 
 
 def unreadable() -> Iterator[tuple[str, str]]:

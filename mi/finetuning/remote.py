@@ -18,7 +18,7 @@ from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning import launching, reading
 from mi.finetuning.data_models import LIVE, OUTCOMES, Attempt, FinetuningJob, JobInfo, JobRecord
 from mi.finetuning.launching import Launch, owner, with_attempt
-from mi.finetuning.records import read_record, record_path, remote_job_ids, write_record
+from mi.finetuning.records import read_record, record_path, recorded_jobs, write_record
 from mi.finetuning.validation import scan
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
@@ -113,15 +113,7 @@ class OpenAIBackend:
 
     def listed(self) -> list[FinetuningJob]:
         """Every job with a record that can be read, oldest first."""
-        found = []
-        for job_id in remote_job_ids():
-            try:
-                record = read_record(job_id)
-            except UserError:
-                continue  # `records.unreadable` names it
-            if record is not None and record.current is not None and record.identity.get("backend") == "openai":
-                found.append(FinetuningJob(job_id, OpenAIFTJobConfig(**record.config)))
-        return found
+        return recorded_jobs("openai", OpenAIFTJobConfig)
 
     async def _advance(self, job: FinetuningJob) -> JobRecord:
         """One step: launch what is not launched, look at what is under way, leave alone what has ended."""

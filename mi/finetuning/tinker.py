@@ -12,7 +12,7 @@ from mi.external.tinker_driver.client import server_name
 from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning.data_models import OUTCOMES, Attempt, FinetuningJob, JobInfo, JobRecord, TrainingProgress
 from mi.finetuning.launching import with_attempt
-from mi.finetuning.records import read_record, record_path, remote_job_ids, write_record
+from mi.finetuning.records import read_record, record_path, recorded_jobs, write_record
 from mi.finetuning.remote import rows_of
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
@@ -88,15 +88,7 @@ class TinkerBackend:
 
     def listed(self) -> list[FinetuningJob]:
         """Every job with a record that can be read, oldest first."""
-        found = []
-        for job_id in remote_job_ids():
-            try:
-                record = read_record(job_id)
-            except UserError:
-                continue  # `records.unreadable` names it
-            if record is not None and record.current is not None and record.identity.get("backend") == "tinker":
-                found.append(FinetuningJob(job_id, TinkerFTJobConfig(**record.config)))
-        return found
+        return recorded_jobs("tinker", TinkerFTJobConfig)
 
 
 def _identity(config: TinkerFTJobConfig) -> dict[str, Any]:
