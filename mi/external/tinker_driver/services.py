@@ -103,7 +103,7 @@ def read_sequence(
     stop = "stop" if ended or sequence.stop_reason == "stop" else "length"
     logprobs: tuple[TokenLogprob, ...] = ()
     if told and sequence.logprobs is not None:
-        tops = sequence.topk_logprobs or [None] * len(tokens)
+        tops: list[Any] = list(sequence.topk_logprobs or [None] * len(tokens))
         logprobs = tuple(
             TokenLogprob(
                 _spelled(tokenizer, token),
