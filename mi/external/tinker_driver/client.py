@@ -44,8 +44,7 @@ def service() -> "tinker.ServiceClient":
 
     Raises UserError where the library is not installed or there is no key.
     """
-    if importlib.util.find_spec("tinker") is None:
-        raise UserError("tinker is not installed; run pip install 'mi-inoculation[local,tinker]'.")
+    _check_installed()
     import tinker
 
     name = server_name()
@@ -72,6 +71,7 @@ def explained(doing: str) -> Iterator[None]:
 
     Limits, lost connections and failures of the service are waited out by the library first.
     """
+    _check_installed()
     import tinker
 
     try:
@@ -91,6 +91,11 @@ def explained(doing: str) -> Iterator[None]:
             f"{doing}: Tinker cannot be reached ({_line(error)}); run the same command again, it goes on from what "
             "was saved."
         ) from error
+
+
+def _check_installed() -> None:
+    if importlib.util.find_spec("tinker") is None:
+        raise UserError("tinker is not installed; run pip install 'mi-inoculation[local,tinker]'.")
 
 
 def _line(error: Exception) -> str:
