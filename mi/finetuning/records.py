@@ -12,6 +12,7 @@ from mi.config import jobs_dir
 from mi.finetuning.data_models import Attempt, FinetuningJob, FTJobConfig, JobRecord, TrainingProgress
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
+from mi.utils.hashing import digest
 
 VERSION = 1
 _NAME = re.compile(r"[0-9a-f]{32}")
@@ -56,6 +57,13 @@ def remote_job_ids() -> list[str]:
     """The jobs that have a record, oldest first."""
     found = [path for path in jobs_dir().glob("*.json") if _NAME.fullmatch(path.stem)]
     return [path.stem for path in sorted(found, key=lambda path: (_first_written(path), path.stem))]
+
+
+def fresh_record(job: FinetuningJob, identity: dict[str, Any], settings: dict[str, Any]) -> JobRecord:
+    """The record of a job that was never launched. Raises UserError where its data are not those it is named after."""
+    if digest(identity) != job.id:
+        raise UserError(f"{job.config.dataset_path}: changed since the job was named; launch it again.")
+    return JobRecord(job.id, identity, settings)
 
 
 def recorded_jobs(backend: str, config: Callable[..., FTJobConfig]) -> list[FinetuningJob]:

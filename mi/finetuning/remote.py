@@ -18,7 +18,7 @@ from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning import launching, reading
 from mi.finetuning.data_models import LIVE, OUTCOMES, Attempt, FinetuningJob, JobInfo, JobRecord
 from mi.finetuning.launching import Launch, owner, with_attempt
-from mi.finetuning.records import read_record, record_path, recorded_jobs, write_record
+from mi.finetuning.records import fresh_record, read_record, record_path, recorded_jobs, write_record
 from mi.finetuning.validation import scan
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
@@ -201,10 +201,7 @@ async def _cancelled(attempt: Attempt, record: JobRecord) -> dict[str, Any]:
 
 def _fresh(job: FinetuningJob) -> JobRecord:
     config = cast(OpenAIFTJobConfig, job.config)
-    record = JobRecord(job.id, identity(config), config.plain())
-    if digest(record.identity) != job.id:
-        raise UserError(f"{config.dataset_path}: changed since the job was named; launch it again.")
-    return record
+    return fresh_record(job, identity(config), config.plain())
 
 
 def _known(job: FinetuningJob) -> JobRecord:

@@ -12,7 +12,7 @@ from mi.external.tinker_driver.client import server_name
 from mi.external.tinker_driver.data_models import TinkerFTJobConfig
 from mi.finetuning.data_models import OUTCOMES, Attempt, FinetuningJob, JobInfo, JobRecord, TrainingProgress
 from mi.finetuning.launching import with_attempt
-from mi.finetuning.records import read_record, record_path, recorded_jobs, write_record
+from mi.finetuning.records import fresh_record, read_record, record_path, recorded_jobs, write_record
 from mi.finetuning.remote import rows_of
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
@@ -128,10 +128,7 @@ async def _train(job: FinetuningJob, record: JobRecord, on_step: OnStep | None) 
 
 def _fresh(job: FinetuningJob) -> JobRecord:
     config = cast(TinkerFTJobConfig, job.config)
-    record = JobRecord(job.id, _identity(config), config.plain())
-    if digest(record.identity) != job.id:
-        raise UserError(f"{config.dataset_path}: changed since the job was named; launch it again.")
-    return record
+    return fresh_record(job, _identity(config), config.plain())
 
 
 def _lock_path(job_id: str) -> Any:
