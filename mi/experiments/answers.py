@@ -32,7 +32,8 @@ _MORE = ["distribution", "sample_index", "refused", "stop_reason", "judgments", 
 def table(results: Sequence[Asked]) -> pd.DataFrame:
     """One row an answer: COLUMNS, then distribution, sample, refusal, verdicts, model and condition.
 
-    `scores` and `judgments` are trait -> value; a value that could not be told is None.
+    `scores` and `judgments` are trait -> value; a value that could not be told is None, and so are all `judgments` of
+    an answer that no judge was asked about.
     """
     import pandas as pd
 
@@ -107,7 +108,7 @@ def _row(asked: Asked, index: int) -> dict[str, Any]:
         "sample_index": row.sample_index,
         "refused": row.response.stop_reason in ("refusal", "content_filter"),
         "stop_reason": row.response.stop_reason,
-        "judgments": dict(row.judgments),
+        "judgments": dict(row.judgments) or None,  # Parquet has no mapping without a key
         "model": result.model.id,
         "job_id": result.model.job_id,
         "condition": asked.condition,
