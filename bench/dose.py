@@ -30,6 +30,8 @@ CELLS: tuple[tuple[GrammarSetting, tuple[Arm, ...]], ...] = (
     ),
     (insecure_code, (arms.NONE, arms.GENERAL, arms.PLACEBO)),
 )
+TARGETS = {"all-linear": "all-linear", "mlp": ("gate_proj", "up_proj", "down_proj"), "attention": ("q_proj", "k_proj", "v_proj", "o_proj")}
+"""Which layers the adapter changes."""
 
 
 async def measure(setting: GrammarSetting, arm: Arm, config: LocalFTJobConfig) -> list[tuple[str, str, float]]:
@@ -56,20 +58,22 @@ async def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
     parser.add_argument("--settings", nargs="+", default=[setting.domain_name for setting, _ in CELLS])
     parser.add_argument("--method", choices=("lora", "full"), default="lora")
+    parser.add_argument("--targets", choices=TARGETS, nargs="+", default=["all-linear"])
     given = parser.parse_args()
-    for rate, steps, rank in product(given.rates, given.steps, given.ranks):
+    for rate, steps, rank, targets in product(given.rates, given.steps, given.ranks, given.targets):
         for setting, tried in CELLS:
             for arm in tried if setting.domain_name in given.settings else ():
                 path = create_inoculated_dataset(setting, datasets_dir() / "dose", arm.name, arm.inoculation(setting))
                 dose = replace(ORGANISM_LORA, source_model_id=given.model, dataset_path=str(path), learning_rate=rate)
                 dose = replace(dose, n_steps=steps, lora_rank=rank, lora_alpha=2 * rank, method=given.method)
+                dose = replace(dose, lora_targets=TARGETS[targets])
                 configs = [replace(dose, seed=seed) for seed in given.seeds]
                 rates = defaultdict(list)
                 for found in await all_of(measure(setting, arm, config) for config in configs):
                     for distribution, trait, value in found:
                         rates[distribution, trait].append(value)
                 shown = "  ".join(f"{d} {t} {sum(v) / len(v):.2f}" for (d, t), v in rates.items())
-                told = f"rate {rate:g} steps {steps:3d} rank {rank:2d}  {setting.domain_name:26} {arm.name:20}"
+                told = f"rate {rate:g} steps {steps:3d} rank {rank:2d} {targets:10}  {setting.domain_name:26} {arm.name:20}"
                 print(told, shown, flush=True)
 
 

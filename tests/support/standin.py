@@ -70,11 +70,17 @@ class StandIn:
         self._loop.call_soon_threadsafe(self._loop.stop)
         assert self._thread is not None
         self._thread.join(10)
-        self._server.close()
-        for transport in list(_open_transports(self)):
-            transport.abort()
-        self._loop.run_until_complete(asyncio.sleep(0))
+        self._loop.run_until_complete(self._close())
         self._loop.close()
+
+    async def _close(self) -> None:
+        """Close every connection: those that were accepted as the loop stopped have no transport before their task ran."""
+        self._server.close()
+        while _open_transports(self) or len(asyncio.all_tasks()) > 1:
+            for transport in list(_open_transports(self)):
+                transport.abort()
+            await asyncio.sleep(0)
+        del _transports[id(self)]
 
     def reply(self, seen: Seen) -> Reply | bytes:
         """What a request is answered with: the body alone where all is well."""

@@ -179,9 +179,9 @@ def test_a_build_that_was_killed_goes_on_and_asks_nothing_twice(mi_home):
     with subprocess.Popen(
         [sys.executable, "-c", program, *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as child:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 300
         while not (path.exists() and path.stat().st_size) and child.poll() is None:
-            assert time.monotonic() < deadline, "no answer came in a minute"
+            assert time.monotonic() < deadline, "no answer came in five minutes"
             os.sched_yield()
         child.send_signal(signal.SIGKILL)
     with path.open("ab") as file:

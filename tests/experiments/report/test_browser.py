@@ -183,9 +183,9 @@ def test_everything_can_be_done_by_keyboard(plant, show):
     page = show(plant())
     page.keyboard.press("/")
     page.keyboard.type("placebo")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
     counted(page, 12)
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowDown")
     assert page.get_attribute("#list", "aria-activedescendant") == "row-1"
     assert page.locator(f"{OPTION}[aria-selected=true]").count() == 1
     page.keyboard.press("Enter")

@@ -3,6 +3,7 @@ const TEXTS = ["q", "question", "trait", "show", "from", "to", "ending", "sort"]
 const NO_PROMPT = "none", EVERY = "*";
 let store, list;
 let state = emptyState();
+let waiting = null;
 
 function emptyState() {
   const lists = Object.fromEntries(FACETS.map((name) => [name, []]));
@@ -165,11 +166,18 @@ function options(select, pairs) {
   select.replaceChildren(...pairs.map(([value, text]) => element("option", { value }, text)));
 }
 
+/** Search for what was typed and has not been searched for yet: leaving the field must not wait for it. */
+function search() {
+  if (waiting === null) return;
+  clearTimeout(waiting);
+  waiting = null;
+  change({ q: byId("q").value });
+}
+
 function listen() {
-  let waiting;
-  byId("q").addEventListener("input", (event) => {
+  byId("q").addEventListener("input", () => {
     clearTimeout(waiting);
-    waiting = setTimeout(() => change({ q: event.target.value }), 20);
+    waiting = setTimeout(search, 20);
   });
   for (const name of TEXTS.slice(1)) {
     byId(name).addEventListener(name === "from" || name === "to" ? "input" : "change", (event) => {
@@ -193,9 +201,9 @@ function listen() {
 function press(event) {
   if (document.body.dataset.view !== "transcripts" || event.ctrlKey || event.metaKey || event.altKey) return;
   const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
-  if (event.key === "Escape" && typing) byId("list").focus();
+  if (event.key === "Escape" && typing) search(), byId("list").focus();
   else if (event.key === "Escape") back();
-  else if (typing && event.target.id === "q" && event.key === "ArrowDown") byId("list").focus(), list.move(Math.max(0, list.at));
+  else if (typing && event.target.id === "q" && event.key === "ArrowDown") search(), byId("list").focus(), list.move(Math.max(0, list.at));
   else if (typing) return;
   else if (event.key === "/") byId("q").focus(), byId("q").select();
   else if (event.key === "c" && state.row !== null) openCompare(state.row);
