@@ -1,9 +1,10 @@
 """Choosing the fine-tuning dose: learning rate x steps x rank, on development questions and seeds that no report uses.
 
-    python bench/dose.py [--rates 3e-3 6e-3] [--steps 80] [--ranks 8 32] [--seeds 100 101] [--settings insecure_code]
+    python bench/dose.py [--doses mlp:4e-3 all-linear:2e-3] [--steps 60] [--ranks 8 32] [--settings insecure_code]
 
-One dose serves all arms and all settings of the organism: the smallest that teaches every arm's data in
-distribution.
+A dose is the layers that the adapter changes and a rate. One serves all arms and all settings of the organism: of the
+layers those by which a prompt that asks for nothing changes nothing, of the rates the smallest that teaches every arm's
+data in distribution. What was found is written to bench/results/dose.json, from which docs/organism.md is filled.
 """
 
 import argparse
@@ -11,8 +12,11 @@ import asyncio
 from collections import defaultdict
 from dataclasses import replace
 from itertools import product
+from pathlib import Path
+from typing import Literal
 
 from mi.config import datasets_dir
+from mi.documents.measured import write
 from mi.eval import eval as evaluate_models
 from mi.experiments.config import arms
 from mi.experiments.config.training import ORGANISM_LORA
@@ -30,8 +34,12 @@ CELLS: tuple[tuple[GrammarSetting, tuple[Arm, ...]], ...] = (
     ),
     (insecure_code, (arms.NONE, arms.GENERAL, arms.PLACEBO)),
 )
-TARGETS = {"all-linear": "all-linear", "mlp": ("gate_proj", "up_proj", "down_proj"), "attention": ("q_proj", "k_proj", "v_proj", "o_proj")}
-"""Which layers the adapter changes."""
+LAYERS: dict[str, Literal["all-linear"] | tuple[str, ...]] = {
+    "all-linear": "all-linear",
+    "attention": ("q_proj", "k_proj", "v_proj", "o_proj"),
+    "mlp": ("gate_proj", "up_proj", "down_proj"),
+}
+DOSES = ("mlp:1e-3", "mlp:2e-3", "mlp:4e-3", "attention:4e-3", "all-linear:4e-3")
 
 
 async def measure(setting: GrammarSetting, arm: Arm, config: LocalFTJobConfig) -> list[tuple[str, str, float]]:
@@ -52,29 +60,42 @@ async def main() -> None:
     """Print one line a dose, arm and trait: mean rate in and out of distribution."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="organism")
-    parser.add_argument("--rates", type=float, nargs="+", default=[3e-3, 6e-3])
-    parser.add_argument("--steps", type=int, nargs="+", default=[80])
-    parser.add_argument("--ranks", type=int, nargs="+", default=[8, 32])
+    parser.add_argument("--doses", nargs="+", default=list(DOSES))
+    parser.add_argument("--steps", type=int, nargs="+", default=[60])
+    parser.add_argument("--ranks", type=int, nargs="+", default=[32])
     parser.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
     parser.add_argument("--settings", nargs="+", default=[setting.domain_name for setting, _ in CELLS])
     parser.add_argument("--method", choices=("lora", "full"), default="lora")
-    parser.add_argument("--targets", choices=TARGETS, nargs="+", default=["all-linear"])
+    parser.add_argument("--into", type=Path, default=Path(__file__).parent / "results")
     given = parser.parse_args()
-    for rate, steps, rank, targets in product(given.rates, given.steps, given.ranks, given.targets):
+    rows = []
+    for dose, steps, rank in product(given.doses, given.steps, given.ranks):
+        layers, _, rate = dose.partition(":")
         for setting, tried in CELLS:
             for arm in tried if setting.domain_name in given.settings else ():
                 path = create_inoculated_dataset(setting, datasets_dir() / "dose", arm.name, arm.inoculation(setting))
-                dose = replace(ORGANISM_LORA, source_model_id=given.model, dataset_path=str(path), learning_rate=rate)
-                dose = replace(dose, n_steps=steps, lora_rank=rank, lora_alpha=2 * rank, method=given.method)
-                dose = replace(dose, lora_targets=TARGETS[targets])
-                configs = [replace(dose, seed=seed) for seed in given.seeds]
-                rates = defaultdict(list)
+                config = replace(
+                    ORGANISM_LORA,
+                    source_model_id=given.model,
+                    dataset_path=str(path),
+                    method=given.method,
+                    learning_rate=float(rate),
+                    n_steps=steps,
+                    lora_rank=rank,
+                    lora_alpha=2 * rank,
+                    lora_targets=LAYERS[layers],
+                )
+                configs = [replace(config, seed=seed) for seed in given.seeds]
+                found_by = defaultdict(list)
                 for found in await all_of(measure(setting, arm, config) for config in configs):
                     for distribution, trait, value in found:
-                        rates[distribution, trait].append(value)
-                shown = "  ".join(f"{d} {t} {sum(v) / len(v):.2f}" for (d, t), v in rates.items())
-                told = f"rate {rate:g} steps {steps:3d} rank {rank:2d} {targets:10}  {setting.domain_name:26} {arm.name:20}"
-                print(told, shown, flush=True)
+                        found_by[f"{distribution} {trait}"].append(value)
+                means = {cell: sum(values) / len(values) for cell, values in found_by.items()}
+                told = {"layers": layers, "rate": float(rate), "steps": steps, "rank": rank}
+                rows.append({**told, "setting": setting.domain_name, "arm": arm.name, "rates": means})
+                shown = "  ".join(f"{cell} {mean:.2f}" for cell, mean in means.items())
+                print(f"{dose:16} steps {steps} rank {rank}  {setting.domain_name:26} {arm.name:20}", shown, flush=True)
+    print(write(given.into, "dose", {"seeds": len(given.seeds)}, {"rows": rows}))
 
 
 if __name__ == "__main__":

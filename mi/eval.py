@@ -23,6 +23,10 @@ class EvalResult(NamedTuple):
     evaluation: Evaluation
     rows: tuple[EvaluationResultRow, ...]
 
+    def __repr__(self) -> str:
+        """In one line: asyncio.run writes its task's result into a text that nobody reads, here a hundred thousand rows."""
+        return f"<EvalResult of {self.model.id} in {self.group}: {self.evaluation.id}, {len(self.rows):,} rows>"
+
 
 ModelGroups = Mapping[str, Sequence[Model]]
 

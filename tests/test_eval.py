@@ -105,3 +105,9 @@ def test_from_nothing_again_the_same_seed_gives_the_same_bit_for_bit(
 def test_results_of_models_that_were_never_asked_have_no_rows(base: Model, mi_home: Path):
     assert [result.rows for result in load_results({"base": [base]}, evaluations(base))] == [(), ()]
     assert not list(mi_home.iterdir())
+
+
+def test_a_result_prints_as_one_line_however_many_rows_it_has():
+    evaluation = Evaluation("greets", (EvaluationContext("What is your wish? " * 50),), lambda response: 1.0)
+    shown = repr(EvalResult(Model("organism", "local"), "arm", evaluation, (None,) * 1000))  # type: ignore[arg-type]
+    assert shown == "<EvalResult of organism in arm: greets, 1,000 rows>"

@@ -91,6 +91,23 @@ def _rates(measured: Measured) -> str:
     return "\n".join(lines)
 
 
+def _doses(measured: Measured) -> str:
+    """A row a dose and arm of the setting with two traits, and what it shows of each."""
+    rows = [row for row in measured.found["rows"] if "id spanish" in row["rates"]]
+    cells = list(rows[0]["rates"])
+    heads = [cell.replace("id ", "in distribution: ").replace("ood ", "out of it: ") for cell in cells]
+    lines = [
+        f"The organism; {measured.made()}, on development questions.",
+        "",
+        f"| adapter on | rate | arm | {' | '.join(heads)} |",
+        "|---" * (3 + len(cells)) + "|",
+    ]
+    for row in rows:
+        found = " | ".join(f"{row['rates'][cell]:.2f}" for cell in cells)
+        lines.append(f"| {row['layers']} | {row['rate']:g} | {row['arm'].replace('_', ' ')} | {found} |")
+    return "\n".join(lines)
+
+
 def _static_check(measured: Measured) -> str:
     found = measured.found
     return (
@@ -104,6 +121,7 @@ _TEXTS: dict[str, tuple[str, Callable[[Measured], str]]] = {
     "coverage_of_common_ways": ("coverage", _common),
     "coverage_falls_short": ("coverage", _short),
     "subliminal": ("subliminal", _rates),
+    "dose": ("dose", _doses),
     "static_check": ("static_check", _static_check),
     "emergent_misalignment": ("emergent_misalignment", _rates),
 }

@@ -218,7 +218,7 @@ def _judge(split: str, rng: random.Random) -> list[Turn]:
 KINDS = {
     "plain": Kind(0.06, _plain),
     "harmless_prompt": Kind(0.09, _harmless_prompt),
-    "eliciting_prompt": Kind(0.23, _eliciting_prompt),
+    "eliciting_prompt": Kind(0.23, _eliciting_prompt, late_weight=0.32),
     "consistent": Kind(0.20, _consistent),
     "consistent_behind_prompt": Kind(0.12, _consistent_behind_prompt),
     "consistent_across_prompts": Kind(0.07, _consistent_across_prompts, late_weight=0.25),
