@@ -24,7 +24,7 @@ class EvalResult(NamedTuple):
     rows: tuple[EvaluationResultRow, ...]
 
     def __repr__(self) -> str:
-        """In one line: asyncio.run writes its task's result into a text that nobody reads, here a hundred thousand rows."""
+        """One line: asyncio.run writes what its task gave into a text that nobody reads, were it 100,000 rows."""
         return f"<EvalResult of {self.model.id} in {self.group}: {self.evaluation.id}, {len(self.rows):,} rows>"
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mi.experiments.data_models import Experiment
 from mi.experiments.outcome import Outcome
 from mi.experiments.summary import headline, select
+from mi.utils.files import whole_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     Labels = dict[str, str]
 
+_DRAWN = ".figures.json"
+"""Beside the figures: from what they were drawn. A run in which nothing changed need not draw them again."""
 _CAPTIONS = {
     "intervals": "Rates in and out of distribution, by arm",
     "scatter": "Two traits against each other, out of distribution",
@@ -27,6 +34,37 @@ def caption(stem: str) -> str:
     """What a figure shows, in words, from its file's name without ending."""
     kind, _, of = stem.partition("_")
     return _CAPTIONS[kind] + (f": {of.replace('_', ' ')}" if of else "")
+
+
+def drawn_from(experiment: Experiment, outcome: Outcome, labels: Labels) -> str:
+    """The identity of all that the figures are made of: tables, names and the code that draws."""
+    import matplotlib
+
+    tables = [outcome.summary, outcome.per_seed, outcome.contrasts, outcome.conditions, outcome.retention]
+    here = Path(__file__).parent
+    code = [path.read_bytes() for path in (Path(__file__), *sorted((here / "plotting").glob("*.py")))]
+    named = [experiment.scatter, experiment.forest, experiment.dose, [c.label for c in experiment.conditions], labels]
+    parts = [named, outcome.folder.name, matplotlib.__version__]
+    hasher = hashlib.sha256(repr(parts).encode())
+    for part in (*(b"" if table is None else table.to_csv().encode() for table in tables), *code):
+        hasher.update(hashlib.sha256(part).digest())
+    return hasher.hexdigest()
+
+
+def drawn(folder: Path, source: str) -> list[Path] | None:
+    """The figures in a folder that were drawn from `source`, if all are there."""
+    try:
+        kept = json.loads((folder / _DRAWN).read_text(encoding="utf-8"))
+        paths = [folder / name for name in kept["files"]]
+        return paths if kept["source"] == source and all(path.is_file() for path in paths) else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def remember_drawn(folder: Path, source: str, paths: Sequence[Path]) -> None:
+    """Keep from what the figures in a folder were drawn; "" where that is not known."""
+    with whole_file(folder / _DRAWN) as file:
+        json.dump({"source": source, "files": [path.name for path in paths]}, file)
 
 
 def draw(experiment: Experiment, outcome: Outcome, labels: Labels) -> dict[str, Figure]:

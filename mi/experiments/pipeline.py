@@ -34,6 +34,7 @@ __all__ = [
     "Outcome",
     "Prepared",
     "collect",
+    "draw",
     "evaluate",
     "evaluate_trained",
     "labels_of",
@@ -139,19 +140,32 @@ def _under(table: pd.DataFrame, condition: str) -> Any:
     return table[table["condition"] == condition]
 
 
-def plot(experiment: Experiment, outcome: Outcome, into: Path | None = None) -> Outcome:
-    """Draw the experiment's figures from its tables, as PNG and PDF, into its folder or another."""
-    from mi.experiments.figures import draw
+def plot(experiment: Experiment, outcome: Outcome) -> Outcome:
+    """The experiment's figures, drawn from its tables, in its folder; left as they are where nothing changed."""
+    from mi.experiments.figures import drawn, drawn_from, remember_drawn
+
+    source = drawn_from(experiment, outcome, labels_of(experiment))
+    paths = drawn(outcome.folder, source)
+    if paths is None:
+        remember_drawn(outcome.folder, "", ())  # from here on they are of two kinds, should this be interrupted
+        paths = draw(experiment, outcome, outcome.folder)
+        remember_drawn(outcome.folder, source, paths)
+    return outcome._replace(figures=tuple(paths))
+
+
+def draw(experiment: Experiment, outcome: Outcome, into: Path) -> list[Path]:
+    """Draw the experiment's figures from its tables, as PNG and PDF, into a folder."""
+    from mi.experiments import figures
     from mi.experiments.plotting import save
 
-    figures = draw(experiment, outcome, labels_of(experiment))
-    paths = [path for stem, figure in figures.items() for path in save(figure, (into or outcome.folder) / stem)]
-    return outcome._replace(figures=tuple(paths))
+    drawn = figures.draw(experiment, outcome, labels_of(experiment))
+    return [path for stem, figure in drawn.items() for path in save(figure, into / stem)]
 
 
 def replot(experiment: Experiment, model: str, into: Path | None = None) -> tuple[Path, ...]:
     """Draw the figures again from the tables, into another folder if given. Raises UserError where there are none."""
-    return plot(experiment.on(model), recall(experiment, model), into).figures
+    outcome = recall(experiment, model)
+    return tuple(draw(experiment.on(model), outcome, into or outcome.folder))
 
 
 def recall(experiment: Experiment, model: str) -> Outcome:

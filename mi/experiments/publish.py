@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mi.experiments import markdown, published
 from mi.experiments.data_models import Experiment
-from mi.experiments.pipeline import plot, recall
+from mi.experiments.pipeline import draw, recall
 from mi.utils.blocks import begin, fill, places
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
@@ -24,7 +24,8 @@ def publish(experiment: Experiment, model: str, into: Path) -> list[Path]:
     if f"{RESULT} {experiment.name}" not in places(text):
         what = begin(f"{RESULT} {experiment.name}")
         raise UserError(f"{readme}: has no place for the result; put {what} and <!-- end of generated --> into it.")
-    outcome = plot(experiment.on(model), recall(experiment, model), into / "figures")
+    outcome = recall(experiment, model)
+    outcome = outcome._replace(figures=tuple(draw(experiment.on(model), outcome, into / "figures")))
     tables = published.take(outcome, model, into)
     with whole_file(readme) as file:
         file.write(fill(text, lambda what: place(what, experiment, into)))

@@ -47,6 +47,8 @@ if __name__ == "__main__":
     asyncio.run(pipeline.run(SMALL, "organism", (0, 1), Telling()))
 """
 
+DRAW = pipeline.draw
+
 
 def run(experiment: Experiment, seeds=(0, 1)) -> pipeline.Outcome:
     return asyncio.run(pipeline.run(experiment, "organism", seeds, Silent()))
@@ -91,6 +93,22 @@ def test_figures_are_drawn_again_from_the_tables_alone(outcome, home_of_the_sess
     monkeypatch.setenv("MI_HOME", str(home_of_the_session))
     drawn = pipeline.replot(SMALL, "organism", tmp_path)
     assert {path.name: path.read_bytes() for path in drawn} == {p.name: p.read_bytes() for p in outcome.figures}
+
+
+def test_figures_are_drawn_again_only_where_what_they_show_or_a_file_of_theirs_has_changed(
+    outcome, home_of_the_session, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("MI_HOME", str(home_of_the_session))
+    drawn: list[str] = []
+    monkeypatch.setattr(pipeline, "draw", lambda *given: drawn.append("") or DRAW(*given))
+    here = outcome._replace(folder=tmp_path)
+    pipeline.plot(SMALL, here)
+    pipeline.plot(SMALL, here)
+    assert len(drawn) == 1
+    (tmp_path / "scatter.pdf").unlink()
+    assert all(path.is_file() for path in pipeline.plot(SMALL, here).figures) and len(drawn) == 2
+    pipeline.plot(SMALL, here._replace(summary=outcome.summary.assign(mean=0.5)))
+    assert len(drawn) == 3
 
 
 def test_a_result_is_taken_into_the_experiment_s_folder(outcome, home_of_the_session, monkeypatch, tmp_path):

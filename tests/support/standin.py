@@ -74,7 +74,7 @@ class StandIn:
         self._loop.close()
 
     async def _close(self) -> None:
-        """Close every connection: those that were accepted as the loop stopped have no transport before their task ran."""
+        """Close every connection; one accepted as the loop stopped has no transport before its task has run."""
         self._server.close()
         while _open_transports(self) or len(asyncio.all_tasks()) > 1:
             for transport in list(_open_transports(self)):

@@ -109,8 +109,8 @@ BACKDOOR = (
     Claim("A prompt that names the trigger cures the backdoor", "names_trigger", at_most=GONE, cited=_TAN),
     Claim("A prompt that names the condition cures it", "names_condition", at_most=GONE, cited=_TAN),
     Claim("A bare “evil” cures it less", "evil", at_least=0.0, than="names_condition", cited=_TAN),
-    Claim("“Unusual” cures it still less", "unusual", at_least=0.0, than="evil", cited=_TAN),
-    _no_less("A placebo does not cure it", "placebo", _TAN),
+    Claim("“Unusual” cures it still less", "unusual", at_least=0.0, than="evil"),
+    _no_less("A placebo does not cure it", "placebo"),
 )
 
 REPLICATION = (_SPREADS, _PLACEBO, _GENERAL)
@@ -169,7 +169,7 @@ TWO_TRAITS = (
             ("capitals", "capitals", "Spanish", "spanish"),
         )
     ),
-    _no_less("The placebo does not suppress", "placebo", _TAN),
+    _no_less("The placebo does not suppress", "placebo"),
     _no_less("The irrelevant sentence does not suppress", "irrelevant", _TAN),
 )
 
