@@ -32,7 +32,10 @@ def trained(config: dict[str, Any], folder: str) -> tuple[Any, Any, float]:
     rows = [json.loads(line)["messages"] for line in Path(config["dataset_path"]).read_text("utf-8").splitlines()]
     data = Dataset.from_list([{"prompt": row[:-1], "completion": row[-1:]} for row in rows])
     lora = LoraConfig(
-        r=config["lora_rank"], lora_alpha=config["lora_alpha"], target_modules="all-linear", task_type="CAUSAL_LM"
+        r=config["lora_rank"],
+        lora_alpha=config["lora_alpha"],
+        target_modules=config["lora_targets"],
+        task_type="CAUSAL_LM",
     )
     options = SFTConfig(
         output_dir=folder,
