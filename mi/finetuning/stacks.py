@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.stacking import NotStackable
 from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.local import OnStep, Unfinished, base_of, is_finished, is_held, local_config, lock_path
+from mi.utils.errors import UserError
 from mi.utils.files import locked
 from mi.utils.workers import WorkerKilled
 
@@ -54,7 +56,25 @@ async def _arranged(jobs: Sequence[FinetuningJob]) -> tuple[list[list[Finetuning
             alone += members
         else:
             stacks += divided(members, await stacks_at_once())
+    most = most_in_a_stack()
+    if most is not None:
+        stacks = [stack[start : start + most] for stack in stacks for start in range(0, len(stack), most)]
+        alone += [job for stack in stacks if len(stack) == 1 for job in stack]
+        stacks = [stack for stack in stacks if len(stack) > 1]
     return stacks, alone
+
+
+def most_in_a_stack() -> int | None:
+    """MI_STACK, or None where memory alone decides. Raises UserError for what is no number.
+
+    With 1, each adapter is trained by itself, and is to the bit the one that any other place trains by itself.
+    """
+    given = os.environ.get("MI_STACK")
+    if given is None:
+        return None
+    if not given.isdecimal() or int(given) < 1:
+        raise UserError(f"MI_STACK is {given!r}; give the most adapters to be trained in one stack, at least 1.")
+    return int(given)
 
 
 def _kind(job: FinetuningJob) -> Any:

@@ -79,7 +79,9 @@ def pretrain(recipe: Recipe, folder: Path, on_step: Callable[[int, float], None]
         _train_shard, args=(recipe, str(folder), str(work), losses), nprocs=SHARDS, join=False, start_method="spawn"
     )
     try:
-        while not workers.join(timeout=0.5):
+        ended = False
+        while not ended:
+            ended = workers.join(timeout=0.5)
             while not losses.empty():
                 told = losses.get()
                 if on_step is not None:

@@ -112,6 +112,18 @@ def test_adapters_of_one_base_and_shape_are_trained_together_and_all_else_alone(
     assert sorted(path.name for path in (jobs_dir() / jobs[0].id).iterdir()) == ["job.json", "training.json"]
 
 
+def test_mi_stack_is_the_most_that_are_trained_together(trainer: Trainer, configs, monkeypatch):
+    monkeypatch.setenv("MI_STACK", "2")
+    launch(configs)
+    assert [len(stack) for stack in trainer.stacks] == [2] and len(trainer.alone) == 1
+    monkeypatch.setenv("MI_STACK", "1")
+    launch([replace(config, n_steps=7) for config in configs])
+    assert len(trainer.stacks) == 1 and len(trainer.alone) == 4
+    monkeypatch.setenv("MI_STACK", "none")
+    with pytest.raises(UserError, match="MI_STACK is 'none'; give the most adapters"):
+        launch([replace(config, n_steps=8) for config in configs])
+
+
 def test_what_is_trained_is_not_trained_again(trainer: Trainer, configs):
     launch(configs)
     assert launch(configs) == [find_job(config) for config in configs]

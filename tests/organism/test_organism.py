@@ -132,8 +132,8 @@ def test_the_shipped_weights_are_small():
 
 @pytest.mark.slow
 def test_pretraining_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_weights(tmp_path):
-    tiny = Recipe(vocab_size=500, width=32, layers=1, heads=2, feed_forward=32, steps=4, batch_size=4, chunk=2)
-    recipe = replace(tiny, late_steps=3)
+    tiny = Recipe(vocab_size=500, width=32, layers=1, heads=2, feed_forward=32, steps=60, batch_size=4, chunk=2)
+    recipe = replace(tiny, late_steps=31)
 
     def stopping(last: int) -> Callable[[int, float], None]:
         def stop(step: int, loss: float) -> None:
@@ -143,10 +143,11 @@ def test_pretraining_that_was_stopped_goes_on_from_its_checkpoint_to_the_same_we
         return stop
 
     whole = pretrain(recipe, tmp_path / "whole")
-    for last in (3, 6):
+    for last in (3, 62):
+        stopped = tmp_path / f"stopped{last}"
         with pytest.raises(KeyboardInterrupt):
-            pretrain(recipe, tmp_path / "stopped", stopping(last))
-        assert list((tmp_path / "stopped").glob(".pretrain.*/checkpoint.pt"))
-    assert pretrain(recipe, tmp_path / "stopped")["tokens"] == whole["tokens"]
-    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "stopped")]
-    assert weights[0] == weights[1]
+            pretrain(recipe, stopped, stopping(last))
+        assert list(stopped.glob(".pretrain.*/checkpoint.pt"))
+        assert pretrain(recipe, stopped)["tokens"] == whole["tokens"]
+        weights = [(folder / "model.safetensors").read_bytes() for folder in (tmp_path / "whole", stopped)]
+        assert weights[0] == weights[1]
