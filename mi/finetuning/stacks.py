@@ -56,7 +56,7 @@ async def _arranged(jobs: Sequence[FinetuningJob]) -> tuple[list[list[Finetuning
             alone += members
         else:
             stacks += divided(members, await stacks_at_once())
-    most = most_in_a_stack()
+    most = _most_in_a_stack()
     if most is not None:
         stacks = [stack[start : start + most] for stack in stacks for start in range(0, len(stack), most)]
         alone += [job for stack in stacks if len(stack) == 1 for job in stack]
@@ -64,7 +64,7 @@ async def _arranged(jobs: Sequence[FinetuningJob]) -> tuple[list[list[Finetuning
     return stacks, alone
 
 
-def most_in_a_stack() -> int | None:
+def _most_in_a_stack() -> int | None:
     """MI_STACK, or None where memory alone decides. Raises UserError for what is no number.
 
     With 1, each adapter is trained by itself, and is to the bit the one that any other place trains by itself.

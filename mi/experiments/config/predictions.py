@@ -170,7 +170,7 @@ TWO_TRAITS = (
         )
     ),
     _no_less("The placebo does not suppress", "placebo"),
-    _no_less("The irrelevant sentence does not suppress", "irrelevant", _TAN),
+    _no_less("The irrelevant sentence does not suppress", "irrelevant"),
 )
 
 DENIED = (
