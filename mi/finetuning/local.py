@@ -214,10 +214,7 @@ def _recorded(path: Path) -> FinetuningJob | None:
     """The job of a record; None where the file is none of ours (it is named when that job is asked for)."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        config = value["config"]
-        if isinstance(config.get("lora_targets"), list):
-            config["lora_targets"] = tuple(config["lora_targets"])
-        return FinetuningJob(value["id"], LocalFTJobConfig(**config))
+        return FinetuningJob(value["id"], LocalFTJobConfig(**value["config"]))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, UserError):
         return None
 

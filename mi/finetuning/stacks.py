@@ -67,7 +67,7 @@ async def _arranged(jobs: Sequence[FinetuningJob]) -> tuple[list[list[Finetuning
 def _most_in_a_stack() -> int | None:
     """MI_STACK, or None where memory alone decides. Raises UserError for what is no number.
 
-    With 1, each adapter is trained by itself, and is to the bit the one that any other place trains by itself.
+    With 1, each adapter is trained by itself, and is on a GPU too to the bit the one that any other place trains so.
     """
     given = os.environ.get("MI_STACK")
     if given is None:

@@ -15,8 +15,6 @@ PLACE = ["condition", "arm", "seed", "evaluation", "question", "system_prompt", 
 def test_an_experiment_over_http_gets_the_answers_that_it_gets_in_process(start, tmp_path, mi_home, monkeypatch):
     import pandas as pd
 
-    monkeypatch.setenv("MI_STACK", "1")  # the server trains each job by itself, too
-
     def answers(model: str) -> pd.DataFrame:
         outcome = asyncio.run(pipeline.run(SPANISH_CAPITALIZATION, model, [0], Silent()))
         told = pd.read_parquet(outcome.folder / "answers.parquet")

@@ -34,3 +34,5 @@ class LocalFTJobConfig:
     def __post_init__(self) -> None:
         if min(self.n_steps, self.batch_size, self.lora_rank) < 1 or self.learning_rate <= 0:
             raise UserError("n_steps, batch_size and lora_rank must be at least 1 and learning_rate above 0.")
+        if not isinstance(self.lora_targets, str):  # a list, as JSON gives it, names the same layers
+            object.__setattr__(self, "lora_targets", tuple(self.lora_targets))

@@ -1,7 +1,8 @@
-"""Training a grid: many LoRA runs over one frozen base, in one forward and backward pass, each as if it were alone.
+"""Training a grid: many LoRA runs over one frozen base, step by step together, each as if it were alone.
 
-A run keeps its own rows in its own order, its own optimiser, rate, clipping and loss; what is shared is the base and
-the pass through it. So a run's adapter is what `training.train` makes of it, but for the rounding of sums.
+A run keeps its own rows in its own order, its own optimiser, rate, clipping and loss; what is shared is the base and,
+on a GPU, the pass through it. So a run's adapter is what `training.train` makes of it, but for the rounding of sums;
+on a CPU it is to the bit what it is in any other grid, or in one by itself.
 """
 
 from __future__ import annotations

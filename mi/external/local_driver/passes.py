@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PIECE_TOKENS = {"cpu": 2048, "cuda": 32768}
 """Tokens that go through the model at once, padding included. On a CPU more would only leave its cache; on a GPU half
 is tried where memory is short."""
+MIXED = ("cuda",)
+"""Where one pass takes rows of several adapters. A CPU gains little by that, and a pass of one adapter's rows alone
+rounds no sum by the company it is in: there an adapter is to the bit the same however it was trained."""
 _COPIES = 6
 """Numbers held for each number of an adapter: itself, its gradient, two moments, and what a step computes."""
 _SHARE = 0.5
@@ -69,13 +72,18 @@ class Pass:
         losses = torch.zeros(len(weights), dtype=torch.float64, device=weights.device)
         handle = self._head.register_forward_pre_hook(self._only_where_loss_is)
         try:
-            for piece in _pieces(batches, self._tokens):
+            for piece in self._pieces(batches):
                 self._forward_backward(piece, weights, losses)
         finally:
             handle.remove()
             self._stack.rest()
         found = losses.tolist()
         return {place: found[place] for place in trained}, tokens, trained
+
+    def _pieces(self, batches: Sequence[Batch]) -> list[list[tuple[int, EncodedRow]]]:
+        """What goes through the model at once, piece by piece."""
+        parts = [batches] if self._model.device.type in MIXED else [[batch] for batch in batches]
+        return [piece for part in parts for piece in _pieces(part, self._tokens)]
 
     def _forward_backward(
         self, piece: list[tuple[int, EncodedRow]], weights: torch.Tensor, losses: torch.Tensor

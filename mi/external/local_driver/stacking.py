@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
 
 
+_ALIGNED = 16
+"""Numbers of 32 bits in 64 bytes."""
+
+
 class NotStackable(Exception):
     """This model, or these settings, must be trained one at a time; the message says why."""
 
@@ -48,6 +52,8 @@ class Adapted:
 class Stack:
     """n adapters on the layers that one peft model has its adapter on; all their numbers lie in one tensor, [n, P].
 
+    P is that of `values_of`, rounded up.
+
     Until `close` the peft model's own adapter is off, but for the time of `alone`.
     """
 
@@ -56,6 +62,8 @@ class Stack:
 
         self._peft, self._layers = peft, [layer for _, layer in lora_layers(peft)]
         first, size = _weights(self._layers[0])[0], len(values_of(peft))
+        # Each adapter begins where a line of the cache does, or the processor would round its sums by its place.
+        size = -(-size // _ALIGNED) * _ALIGNED
         self.values = torch.zeros(n, size, dtype=first.dtype, device=first.device)
         self.gradients = torch.zeros_like(self.values)
         self.scaling = torch.zeros(n, dtype=first.dtype, device=first.device)
@@ -77,7 +85,7 @@ class Stack:
 
     def put(self, place: int, values: torch.Tensor, scaling: float) -> None:
         """Set an adapter's numbers, [P] as `values_of` gives them."""
-        self.values[place] = values.to(self.values)
+        self.values[place, : len(values)] = values.to(self.values)
         self.scaling[place] = scaling
 
     def route(self, places: Sequence[int]) -> None:
@@ -179,7 +187,7 @@ class StackedAdamW:
         corrections = rates.double() / (1 - beta1 ** steps.double()), (1 - beta2 ** steps.double()).sqrt()
         sizes, roots = (each.to(self.values)[:, None] for each in corrections)
         rates, gradients = rates.to(self.values)[:, None], self.gradients
-        norms = torch.linalg.vector_norm(gradients, dim=1)
+        norms = torch.stack([torch.linalg.vector_norm(each) for each in gradients])
         gradients.mul_((self._clip / (norms + 1e-6)).clamp_max(1.0)[:, None])
         self.first.lerp_(gradients, 1 - beta1)
         self.second.mul_(beta2).addcmul_(gradients, gradients, value=1 - beta2)

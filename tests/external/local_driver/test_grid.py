@@ -13,7 +13,7 @@ from mi.external.local_driver.grid import train_grid
 from mi.external.local_driver.models import load
 from mi.external.local_driver.rows import encode_rows
 from mi.external.local_driver.sampling import score
-from mi.external.local_driver.stacking import NotStackable
+from mi.external.local_driver.stacking import NotStackable, Stack
 from mi.external.local_driver.training import TrainingReport, first_logits, train
 from mi.llm.data_models import Model, chat
 from mi.utils.errors import UserError
@@ -88,7 +88,18 @@ def configs(config, write, tmp_path) -> list[LocalFTJobConfig]:
     ]
 
 
-def test_runs_of_a_grid_equal_those_trained_alone(configs, tmp_path, monkeypatch) -> None:
+def _as_on_a_gpu(stack: Stack, places: list[int]) -> None:
+    _route(stack, places)
+    stack.spans = None
+
+
+_route = Stack.route
+
+
+@pytest.mark.parametrize(("mixed", "route"), [((), _route), (("cpu",), _route), (("cpu",), _as_on_a_gpu)])
+def test_runs_of_a_grid_equal_those_trained_alone(configs, tmp_path, monkeypatch, mixed, route) -> None:
+    monkeypatch.setattr(passes, "MIXED", mixed)
+    monkeypatch.setattr(Stack, "route", route)
     monkeypatch.setenv("MI_HOME", str(tmp_path))
     monkeypatch.setitem(passes.PIECE_TOKENS, "cpu", 500)  # so that one step is several passes
     events, reports = grid(configs, tmp_path), alone(configs, tmp_path)
@@ -114,6 +125,20 @@ def test_runs_of_a_grid_equal_those_trained_alone(configs, tmp_path, monkeypatch
         assert [step for step, _ in events.steps[place]] == list(range(1, config.n_steps + 1))
         scores = [score(Model(config.source_model_id, "local", f"{way}{place}"), PAIRS) for way in ("grid", "alone")]
         assert scores[0] == pytest.approx(scores[1], rel=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [2048, 500])
+def test_on_a_processor_a_run_is_to_the_bit_the_same_in_whatever_company(
+    configs, tmp_path, monkeypatch, tokens
+) -> None:
+    monkeypatch.setitem(passes.PIECE_TOKENS, "cpu", tokens)
+    grid(configs, tmp_path)
+    grid(configs[2:] + configs[:1], tmp_path, "other")
+    for place, config in enumerate(configs):
+        grid([config], tmp_path, f"alone{place}-")
+        companies = [f"grid{place}", f"alone{place}-0", *([f"other{(place + 2) % 4}"] if place != 1 else [])]
+        digests = {(tmp_path / "jobs" / job / "adapter_model.safetensors").read_bytes() for job in companies}
+        assert len(digests) == 1
 
 
 def test_a_run_that_fails_leaves_the_others_as_they_are(config, write, tmp_path) -> None:
