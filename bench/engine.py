@@ -5,7 +5,8 @@ machine; `make bench-engine PART=scale` runs one, PART=table prints what is know
 samples. What was measured is kept in bench/.engine: after a stop the same command goes on where it was, until the
 engine, the peers or this benchmark change. AFRESH=1 measures anew.
 
-The server is a process of its own; all engines ask it in turns, 200 connections each, ours with its store on the disk.
+The server is a process of its own; all engines ask it in turns over 200 connections, ours with its store on the disk
+and over as many as it opens by default, and beside that over 200.
 CPU seconds are those of the engine's process. Wall times count on an idle machine only: `others` is the share of the
 machine's processors that was busy just before.
 """
@@ -24,7 +25,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine_table import AGAIN, OURS, Figures, Job, Sizes, print_tables
+from engine_table import AGAIN, AT_200, OURS, Figures, Job, Sizes, print_tables
 
 ROOT = Path(__file__).resolve().parents[1]
 KEPT = ROOT / "bench" / ".engine"
@@ -59,7 +60,7 @@ def jobs_of(part: str, sizes: Sizes, engines: tuple[str, ...]) -> list[Job]:
         small = [Job(part, OURS, sizes.samples, number) for number in rounds]
         again = [Job(part, AGAIN, sizes.large, number) for number in rounds]
         return [*small, Job(part, OURS, sizes.large, 0), *again]
-    return [Job(part, name, sizes.samples, number) for number in rounds for name in (OURS, *engines)]
+    return [Job(part, name, sizes.samples, number) for number in rounds for name in (OURS, AT_200, *engines)]
 
 
 def version() -> str:
@@ -128,8 +129,9 @@ def run(job: Job, url: str) -> Figures | None:
     home = KEPT / f"store-{job.n}" if kept else Path(tempfile.mkdtemp())
     if job.engine != AGAIN:
         shutil.rmtree(home, ignore_errors=True)
-    if job.engine in (OURS, AGAIN):
-        program = [sys.executable, "bench/engine_ours.py", url, str(job.n), str(home)]
+    if job.engine in (OURS, AT_200, AGAIN):
+        most = ["200"] if job.engine == AT_200 else []
+        program = [sys.executable, "bench/engine_ours.py", url, str(job.n), str(home), *most]
     else:
         program = [str(PEER_PYTHON), "bench/engine_peers.py", job.engine, url, str(job.n)]
     busy, before = others(), asked(url)

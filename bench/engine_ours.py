@@ -1,7 +1,7 @@
 """N samples, each judged once, through `mi.eval.eval` with its durable store; the figures are those of engine_peers.py.
 
-`python engine_ours.py URL N HOME` uses HOME for its store: a second run with the same one asks for nothing. Run by
-engine.py with the project's own Python.
+`python engine_ours.py URL N HOME [CONNECTIONS]` uses HOME for its store: a second run with the same one asks for
+nothing. Run by engine.py with the project's own Python.
 """
 
 import json
@@ -21,7 +21,9 @@ def main() -> None:
     import judged_run
     from engine_peers import measured
 
-    judged_run.declare(url, 200)
+    from mi.external.openai_driver.endpoints import Endpoint
+
+    judged_run.declare(url, int(sys.argv[4]) if len(sys.argv) > 4 else Endpoint(url).connections)
     print(json.dumps(measured(lambda: judged_run.run(n), n)))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-OURS, AGAIN = "mi", "mi, opened again"
+OURS, AT_200, AGAIN = "mi", "mi, 200 at once", "mi, opened again"
 Figures = dict[str, float]
 LIMIT = 40
 WIRE = {"wire-0ms": "0 ms", "wire-50ms": "50 ms"}

@@ -11,7 +11,7 @@ from mi.evaluation.data_models import Evaluation, EvaluationResultRow
 from mi.evaluation.running import Run
 from mi.evaluation.scoring import score
 from mi.llm.data_models import Model
-from mi.utils.memory import collector_paused
+from mi.utils.memory import collector_paused, collector_slowed
 
 __all__ = ["Rows", "recall_evaluations", "run_all", "run_evaluations", "score"]
 
@@ -37,7 +37,7 @@ async def run_all(
     with collector_paused():
         run = Run(models, evaluations, budget or Budget())
         run.load()
-    with (watch or Unwatched()).watching(run.cells):
+    with (watch or Unwatched()).watching(run.cells), collector_slowed():
         await run.ask()
     with collector_paused():
         return [run.rows(place) for place in range(len(models))]

@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,6 +25,19 @@ def make_folder(path: Path) -> Path:
             f"{path}: this folder cannot be written ({error.strerror}); set MI_HOME to one that can."
         ) from error
     return path
+
+
+def allow_open_files(n: int) -> int:
+    """Let this process hold at least `n` files open, where the system lets it; returns how many it may hold."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return sys.maxsize
+    wanted = n if hard == resource.RLIM_INFINITY else min(n, hard)
+    if soft < wanted:
+        with contextlib.suppress(ValueError, OSError):  # some systems have a smaller limit than they tell
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+            soft = wanted
+    return soft
 
 
 @contextlib.asynccontextmanager

@@ -92,3 +92,14 @@ def test_a_lock_is_given_back_when_its_process_is_killed(tmp_path: Path):
         assert process.stdout
         assert process.stdout.readline() == "held\n"
         asyncio.run(kill_and_take(process))
+
+
+def test_a_process_may_hold_more_files_open_than_its_shell_lets_it() -> None:
+    program = (
+        "import resource; from mi.utils.files import allow_open_files\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (64, 300))\n"
+        "print(allow_open_files(200), allow_open_files(100), allow_open_files(10_000))\n"
+        "print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.splitlines() == ["200 200 300", "(300, 300)"]

@@ -25,10 +25,13 @@ from mi.external.openai_driver.wire import (
 from mi.llm.data_models import LLMResponse, SampleRequest
 from mi.llm.traffic import retried
 from mi.utils.errors import UserError
+from mi.utils.files import allow_open_files
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
+_OTHER_FILES = 256
+"""What a process may have open beside the connections of one key."""
 T = TypeVar("T")
 Loop = asyncio.AbstractEventLoop
 
@@ -129,9 +132,11 @@ class Client:
         """One request and its whole reply. The time-out begins here: whoever waits for admission runs against none."""
         import aiohttp
 
+        # A payload that is made here is not looked up by the type of its content.
+        data = None if body is None else aiohttp.BytesPayload(body, content_type="application/json")
         try:
             async with self._session.request(
-                method, url, data=body, allow_redirects=False, proxy=self._proxy
+                method, url, data=data, allow_redirects=False, proxy=self._proxy
             ) as response:
                 return response.status, response.headers, await response.read()
         except (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError, ValueError) as error:
@@ -206,6 +211,8 @@ async def _held_pool(key: Key) -> "AsyncGenerator[Pool]":
         headers["OpenAI-Organization"] = key.organization
     if key.project:
         headers["OpenAI-Project"] = key.project
+    files = allow_open_files(_OTHER_FILES + key.endpoint.connections)
+    most = min(key.endpoint.connections, max(files - _OTHER_FILES, files // 2))
     # The limiter counts connections: a limit here would let a request's time run while it waits.
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60)
     timeout = aiohttp.ClientTimeout(total=key.endpoint.timeout)
@@ -213,7 +220,7 @@ async def _held_pool(key: Key) -> "AsyncGenerator[Pool]":
         async with aiohttp.ClientSession(
             connector=connector, headers=headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
         ) as session:
-            pool = Pool(session, Connections(key.endpoint.connections))
+            pool = Pool(session, Connections(most))
             while True:
                 yield pool
     finally:

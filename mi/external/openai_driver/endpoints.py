@@ -78,7 +78,8 @@ class Endpoint:
     """None: told by the host's name, and where that tells nothing, by the server's own list of models."""
     changes: tuple[tuple[str, Any], ...] = ()
     """Fields of `Capabilities` that were declared."""
-    connections: int = 200
+    connections: int = 400
+    """Requests at once at most; the limiter begins with a few (`limits.py`)."""
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     timeout: float = 300.0

@@ -139,20 +139,23 @@ class _Batch:
         self._work = _groups(requests, bound.capabilities)
         self._on_wire: set[asyncio.Task | None] = set()
         self._failure: BaseException | None = None
+        self._working, self._over = 0, asyncio.Event()
+        """Workers that have not ended; and whether all have, or one has failed."""
 
     async def run(self) -> list[LLMResponse]:
         """All answers. Where one call fails, those that are on the wire are waited for, for they are paid."""
         n_workers = min(len(self._requests), self._bound.client.endpoint.connections)
         workers = [asyncio.create_task(self._work_off()) for _ in range(n_workers)]
+        self._working = n_workers
         try:
-            while pending := [worker for worker in workers if not worker.done()]:
-                # Once one has failed, look again and again for those that have left the wire.
-                patience = None if self._failure is None else _GLANCE_SECONDS
-                await asyncio.wait(pending, timeout=patience, return_when=asyncio.FIRST_EXCEPTION)
-                if self._failure is not None:
-                    for worker in workers:
-                        if worker not in self._on_wire:
-                            worker.cancel()
+            if workers:
+                await self._over.wait()
+            while self._failure is not None and (pending := [worker for worker in workers if not worker.done()]):
+                for worker in pending:
+                    if worker not in self._on_wire:
+                        worker.cancel()
+                # Look again and again for those that have left the wire.
+                await asyncio.wait(pending, timeout=_GLANCE_SECONDS)
         finally:
             if self._failure is not None or not all(worker.done() for worker in workers):
                 for worker in workers:
@@ -178,6 +181,10 @@ class _Batch:
         except Exception as error:
             self._failure = self._failure or error
             raise
+        finally:
+            self._working -= 1
+            if self._failure is not None or not self._working:
+                self._over.set()
 
     async def _ask(self, places: Sequence[int], on_wire: Callable[[bool], None]) -> Sequence[int]:
         """Ask once for the answers of these places, which share a question. Returns the places that got none."""

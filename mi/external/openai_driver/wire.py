@@ -100,7 +100,7 @@ def request_body(model_id: str, request: SampleRequest, capabilities: Capabiliti
 
 def estimated_tokens(request: SampleRequest, n: int = 1) -> float:
     """What a limit on tokens is likely to count for a request: its text, and all that it may be answered."""
-    text = sum(len(message.content) for message in request.chat)
+    text = sum([len(message.content) for message in request.chat])
     return text / _CHARACTERS_PER_TOKEN + n * request.cfg.max_tokens
 
 
