@@ -1,15 +1,17 @@
 """How fast is a grid: 12 runs of the organism (4 arms × 3 seeds), trained and evaluated, three ways side by side?
 
     python bench/grid.py [--steps 60] [--seeds 3] [--arms 4] [--ways grid one_by_one trl]
+    python bench/grid.py --base 0.5b            on a GPU: random weights, 300 steps of 16 rows of 256 tokens
 
-grid        what `mi run` does: adapters stacked, two processes of one thread
+grid        what `mi run` does: adapters stacked, two processes of one thread, or one process on a GPU
 one_by_one  our own path of one process a run, one after the other
 trl         TRL's SFTTrainer with PEFT, then `generate`, one run after the other in one process, all threads
 
 `make bench-grid` sets TRL up in an environment of its own and runs this; without it that way is left out. Each way is
 given the same files, steps and questions, and a folder of its own. Printed are seconds with and without what imports
 take, and ratios to the grid's. CPU seconds are those of all processes: on a busy machine read these, for others' load
-enters them least. The last column is the mean loss of the last ten steps, to see that all ways do the same work.
+enters them least. The last column is the mean loss of the last ten steps, to see that all ways do the same work. With
+`--base` nothing is asked, and adapters an hour, tokens a second, the share of the card's peak and memory are printed.
 """
 
 import argparse
@@ -23,6 +25,8 @@ import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import large_grid
 
 ROOT = Path(__file__).resolve().parents[1]
 TRL_PYTHON = ROOT / "bench" / ".venv-trl" / "bin" / "python"
@@ -104,7 +108,8 @@ def measured(way: str, home: Path, runs: list[dict[str, Any]]) -> Figures | None
 def main() -> None:
     """Print a line for each way."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--base", default="organism", choices=("organism", *large_grid.SHAPES))
+    parser.add_argument("--steps", type=int, help="60, or 300 of another base than the organism")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--arms", type=int, default=4)
     parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS)
@@ -114,12 +119,18 @@ def main() -> None:
         print("TRL is not installed and is left out; `make bench-grid` installs it into bench/.venv-trl.")
         ways.remove("trl")
     with tempfile.TemporaryDirectory() as name:
-        runs = prepared(Path(name), given.arms, given.seeds, given.steps)
-        print(f"{len(runs)} runs of {given.steps} steps, {len(runs[0]['questions'])} questions each", flush=True)
+        if given.base == "organism":
+            steps = given.steps or 60
+            runs = prepared(Path(name), given.arms, given.seeds, steps)
+        else:
+            steps = given.steps or 300
+            runs = large_grid.prepared(Path(name), given.base, given.arms, given.seeds, steps)
+        print(f"{len(runs)} runs of {steps} steps, {len(runs[0]['questions'])} questions each", flush=True)
         print(f"{'':12}{'wall s':>8}{'no imports':>12}{'CPU s':>8}{'answers':>9}{'loss':>7}   ratios to grid")
         grid: Figures | None = None
         for way in ways:
-            found = measured(way, Path(name), runs)
+            with large_grid.Card() as card:
+                found = measured(way, Path(name), runs)
             if found is None:
                 continue
             grid = found if way == "grid" else grid
@@ -129,6 +140,18 @@ def main() -> None:
                 ratios = found.wall / grid.wall, net / (grid.wall - grid.imports), found.cpu / grid.cpu
                 told += "   wall {:.2f}, without imports {:.2f}, CPU {:.2f}".format(*ratios)
             print(told, flush=True)
+            if given.base != "organism":
+                print(f"{'':12}{on_the_card(card, given.base, net, len(runs), steps)}", flush=True)
+
+
+def on_the_card(card: large_grid.Card, base: str, seconds: float, n_runs: int, n_steps: int) -> str:
+    """What a way made of the GPU, imports left out."""
+    tokens = n_runs * n_steps * large_grid.BATCH * large_grid.LENGTH
+    told = [f"{n_runs / seconds * 3600:,.0f} adapters an hour", f"at most {tokens / seconds:,.0f} tokens a second"]
+    if card.peak is not None:
+        share = large_grid.operations(base, tokens) / seconds / card.peak
+        told += [f"{share:.0%} of the peak of {card.name}", f"{card.most:,.0f} MB in use"]
+    return ", ".join(told)
 
 
 if __name__ == "__main__":

@@ -27,8 +27,10 @@ WEIGHTS = str(Path(__file__).resolve().parents[1] / "mi" / "organism" / "weights
 def trained(config: dict[str, Any], folder: str) -> tuple[Any, Any, float]:
     """(model, tokenizer, mean loss of the last ten steps)."""
     set_seed(config["seed"])
-    tokenizer: Any = AutoTokenizer.from_pretrained(WEIGHTS)
-    model: Any = AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
+    source = WEIGHTS if config["source_model_id"] == "organism" else config["source_model_id"]
+    tokenizer: Any = AutoTokenizer.from_pretrained(source)
+    on_gpu = torch.cuda.is_available()
+    model: Any = AutoModelForCausalLM.from_pretrained(source, dtype="auto" if on_gpu else torch.float32)
     rows = [json.loads(line)["messages"] for line in Path(config["dataset_path"]).read_text("utf-8").splitlines()]
     data = Dataset.from_list([{"prompt": row[:-1], "completion": row[-1:]} for row in rows])
     lora = LoraConfig(
@@ -47,8 +49,8 @@ def trained(config: dict[str, Any], folder: str) -> tuple[Any, Any, float]:
         weight_decay=config["weight_decay"],
         max_grad_norm=config["gradient_clip"],
         seed=config["seed"],
-        use_cpu=not torch.cuda.is_available(),
-        bf16=False,
+        use_cpu=not on_gpu,
+        bf16=False,  # the weights are as they lie in their file, for us as for TRL
         gradient_checkpointing=False,
         logging_steps=10,
         save_strategy="no",
@@ -66,6 +68,8 @@ def asked(model: Any, tokenizer: Any, questions: list[dict[str, Any]]) -> int:
     model.eval()
     tokenizer.padding_side = "left"
     answers = 0
+    if not questions:
+        return 0
     texts = [
         (tokenizer.apply_chat_template(question["messages"], tokenize=False, add_generation_prompt=True), question)
         for question in questions

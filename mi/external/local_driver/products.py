@@ -45,12 +45,15 @@ def by_rows() -> Callable[..., torch.Tensor]:
 
 @functools.cache
 def by_spans() -> Callable[..., torch.Tensor]:
-    """(x, down, out, adapted) to out with what is added, in place, by one product for the rows of each adapter."""
+    """(out, x, down, adapted) to out with what is added, in place, by one product for the rows of each adapter.
+
+    `out` comes first, for torch takes the first input as the one that is changed where it is a view, as behind a bias.
+    """
     import torch
 
     class BySpans(torch.autograd.Function):
         @staticmethod
-        def forward(ctx: Any, x: Any, down: Any, out: Any, adapted: Any) -> Any:
+        def forward(ctx: Any, out: Any, x: Any, down: Any, adapted: Any) -> Any:
             spans, scaling = adapted.stack.spans, adapted.stack.scaling.tolist()
             hidden = []
             for place, first, end in spans:
@@ -65,7 +68,7 @@ def by_spans() -> Callable[..., torch.Tensor]:
         def backward(ctx: Any, *gradients: Any) -> Any:
             (x, *hidden), gradient = ctx.saved_tensors, gradients[0].contiguous()
             down, up, (to_down, to_up) = ctx.adapted.down.detach(), ctx.adapted.up, ctx.adapted.gradients
-            to_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+            to_x = torch.empty_like(x) if ctx.needs_input_grad[1] else None
             for (place, first, end), inner in zip(ctx.spans, hidden, strict=True):
                 part = gradient[first:end].flatten(0, 1)
                 to_up[place].addmm_(part.T, inner)
@@ -73,6 +76,6 @@ def by_spans() -> Callable[..., torch.Tensor]:
                 to_down[place].addmm_(to_hidden.T, x[first:end].flatten(0, 1))
                 if to_x is not None:
                     torch.mm(to_hidden, down[place], out=to_x[first:end].view(-1, x.shape[2]))
-            return to_x, None, gradient if ctx.needs_input_grad[2] else None, None
+            return gradient if ctx.needs_input_grad[0] else None, to_x, None, None
 
     return BySpans.apply

@@ -45,7 +45,7 @@ class Adapted:
         if x.dim() != 3 or len(x) != len(stack.rows):
             raise NotStackable("a layer with an adapter is given tokens without their rows")
         if stack.spans is not None and out.dtype == x.dtype == self.up.dtype:
-            return by_spans()(x, self.down, out, self)
+            return by_spans()(out, x, self.down, self)
         return (out + by_rows()(x, self.down, self)).to(out.dtype)
 
 

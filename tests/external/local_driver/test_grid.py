@@ -9,6 +9,8 @@ import pytest
 
 from mi.external.local_driver import checkpoints, passes
 from mi.external.local_driver.data_models import LocalFTJobConfig
+from mi.external.local_driver.families import building
+from mi.external.local_driver.families.known import FAMILIES, family
 from mi.external.local_driver.grid import train_grid
 from mi.external.local_driver.models import load
 from mi.external.local_driver.rows import encode_rows
@@ -198,3 +200,14 @@ def test_a_base_that_draws_lots_is_not_stacked(config, write_model, tmp_path) ->
     (folder / "config.json").write_text(json.dumps({**settings, "attention_dropout": 0.1}), "utf-8")
     with pytest.raises(NotStackable, match="attention_dropout"):
         grid([replace(config, source_model_id=str(folder))], tmp_path)
+
+
+@pytest.mark.parametrize("name", [one.name for one in FAMILIES if "vision" not in one.name])
+def test_adapters_of_each_family_are_in_a_grid_what_they_are_alone(name, sums, tmp_path, monkeypatch) -> None:
+    monkeypatch.setenv("MI_HOME", str(tmp_path))
+    base = building.write_family(family(name), tmp_path / "base")
+    config = LocalFTJobConfig(str(base), str(sums), seed=1, n_steps=3, batch_size=4, learning_rate=5e-3)
+    events, [report] = grid([config, replace(config, seed=2)], tmp_path), alone([config], tmp_path)
+    assert [loss for _, loss in events.steps[0]] == pytest.approx(report.losses, rel=1e-4)
+    logits = [logits_of(config, f"{way}0") for way in ("grid", "alone")]
+    assert (logits[0] - logits[1]).abs().max() < 1e-4 * logits[1].abs().max()

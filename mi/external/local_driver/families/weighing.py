@@ -10,8 +10,8 @@ from typing import Any
 from mi.external.local_driver import canary, models
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.families.data_models import Finding
+from mi.external.local_driver.grid import train_one
 from mi.external.local_driver.sampling import sample
-from mi.external.local_driver.training import train
 from mi.llm.data_models import Model, SampleCfg, SampleRequest, chat
 from mi.utils.errors import UserError
 
@@ -100,7 +100,7 @@ def _train(home: Path, base: Path, job: str, method: Any, n_steps: int) -> tuple
     )
     folder = home / "jobs" / job
     folder.mkdir(parents=True)
-    return train(config, folder).losses
+    return train_one(config, folder).losses
 
 
 def _is_tied(model: Any) -> bool:
