@@ -72,15 +72,21 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path, monkeypatch):
 
 
 def node_of(cluster: Any, **more: Any) -> Any:
-    """A node with one processor, on this machine's loopback. Ports are given, for finding them has a short limit."""
+    """A node with one processor, at the address by which Ray knows this machine: who joins looks for it there.
+
+    Ports are given, for finding them has a short limit.
+    """
+    from ray.util import get_node_ip_address
+
+    address = get_node_ip_address()
     ports = "metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port"
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in ports]
+    held = [socket.create_server((address, 0)) for _ in ports]
     chosen = {name: one.getsockname()[1] for name, one in zip(ports, held, strict=True)}
     for one in held:
         one.close()
     return cluster.add_node(
         **{"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False} | chosen | more,
-        node_ip_address="127.0.0.1",
+        node_ip_address=address,
     )
 
 
