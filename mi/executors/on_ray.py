@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import socket
+import threading
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -26,6 +27,8 @@ _SEEN_SECONDS = 30.0
 """How long a file that a node wrote may take to be seen here: a network folder remembers what it did not hold."""
 _OBJECTS = 100_000_000
 """Bytes for Ray's objects on a cluster of our own: ours are a few hundred bytes each."""
+_one_connects = threading.Lock()
+"""A process has one connection, whichever of its executors made it."""
 
 
 class RayExecutor:
@@ -161,20 +164,21 @@ class RayExecutor:
             raise UserError("Ray is not installed; run pip install 'mi-inoculation[local,ray]'.")
         import ray
 
-        if ray.is_initialized():
-            return
-        _check_answers(self._address)
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers
-        own = {"include_dashboard": False, "object_store_memory": _OBJECTS} if self._address == "local" else {}
-        try:
-            ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, **own)
-        except Exception as error:
-            reason = str(error).strip().partition("\n")[0] or type(error).__name__
-            raise UserError(
-                f"{self._address}: no Ray cluster could be reached ({reason}); give --address HOST:PORT of its head, "
-                "from a machine that belongs to it and has the same Ray and Python."
-            ) from error
-        self._owned = True
+        with _one_connects:
+            if ray.is_initialized():
+                return
+            _check_answers(self._address)
+            os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent to Ray's makers
+            own = {"include_dashboard": False, "object_store_memory": _OBJECTS} if self._address == "local" else {}
+            try:
+                ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, **own)
+            except Exception as error:
+                reason = str(error).strip().partition("\n")[0] or type(error).__name__
+                raise UserError(
+                    f"{self._address}: no Ray cluster could be reached ({reason}); give --address HOST:PORT of its "
+                    "head, from a machine that belongs to it and has the same Ray and Python."
+                ) from error
+            self._owned = True
 
     def _gpus(self) -> float:
         if self._share.gpus is not None:

@@ -72,43 +72,41 @@ def test_without_ray_one_sentence_says_what_to_install(tmp_path, monkeypatch):
 
 
 def node_of(cluster: Any, **more: Any) -> Any:
-    """A node with one processor, at the address by which Ray knows this machine: who joins looks for it there.
-
-    Ports are given, for finding them has a short limit.
-    """
-    from ray.util import get_node_ip_address
-
-    address = get_node_ip_address()
+    """A node with one processor, on this machine's loopback. Ports are given, for finding them has a short limit."""
     ports = "metrics_agent_port", "metrics_export_port", "dashboard_agent_listen_port", "runtime_env_agent_port"
-    held = [socket.create_server((address, 0)) for _ in ports]
+    held = [socket.create_server(("127.0.0.1", 0)) for _ in ports]
     chosen = {name: one.getsockname()[1] for name, one in zip(ports, held, strict=True)}
     for one in held:
         one.close()
     return cluster.add_node(
         **{"num_cpus": 1, "object_store_memory": 80_000_000, "include_dashboard": False} | chosen | more,
-        node_ip_address=address,
+        node_ip_address="127.0.0.1",
     )
 
 
 @pytest.fixture
-def two_nodes(tmp_path, monkeypatch) -> Iterator[tuple[Any, Any]]:
-    """(a cluster, its second node, which has two GPUs that are none)."""
+def two_nodes(request, tmp_path, monkeypatch) -> Iterator[tuple[Any, Any]]:
+    """(a cluster, its second node, which has as many GPUs as are asked for, that are none)."""
     ray = pytest.importorskip("ray", reason="Ray is not installed; pip install ray to run what needs it.")
+    from ray._private import ray_constants
     from ray.cluster_utils import Cluster
 
+    # Else Ray looks for what listens on the loopback at the address of this machine's network.
+    monkeypatch.setattr(ray_constants, "ENABLE_RAY_CLUSTER", False)
     monkeypatch.setenv("MI_NODE_HOME", str(tmp_path / "node"))
     monkeypatch.setenv("OPENAI_API_KEY", "sk-canary-of-a-test")
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     cluster = Cluster()
     try:
         node_of(cluster, _system_config={"agent_register_timeout_ms": 300_000})
-        yield cluster, node_of(cluster, num_gpus=2)
+        yield cluster, node_of(cluster, num_gpus=getattr(request, "param", 0))
     finally:
         ray.shutdown()
         cluster.shutdown()
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("two_nodes", [2], indirect=True)
 def test_units_are_given_parts_of_gpus_and_no_keys_and_what_no_node_has_is_said(two_nodes, tmp_path):
     import ray
 
