@@ -15,6 +15,7 @@ from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.local import OnStep, Unfinished, base_of, is_finished, is_held, local_config, lock_path
 from mi.utils.errors import UserError
 from mi.utils.files import locked
+from mi.utils.ranks import gpus_per_run
 from mi.utils.workers import WorkerKilled
 
 log = logging.getLogger("mi.finetuning")
@@ -43,10 +44,13 @@ async def train_together(
 async def _arranged(jobs: Sequence[FinetuningJob]) -> tuple[list[list[FinetuningJob]], list[FinetuningJob]]:
     """(stacks, jobs to be trained by themselves). Of one kind there are as many stacks as can be trained at once.
 
-    An executor is handed one job after another: each is a unit of its own, which another node may take.
+    An executor is handed one job after another: each is a unit of its own, which another node may take. A job that
+    several GPUs train is never stacked.
     """
     from mi.external.local_driver.services import stacks_at_once
 
+    if not elsewhere() and gpus_per_run() > 1:
+        return [], list(jobs)
     kinds: dict[Any, list[FinetuningJob]] = defaultdict(list)
     for job in jobs:
         kinds[None if elsewhere() else _kind(job)].append(job)

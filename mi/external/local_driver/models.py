@@ -5,8 +5,10 @@ import functools
 import json
 import warnings
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from mi.config import jobs_dir
@@ -21,7 +23,17 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-__all__ = ["ORGANISM", "LoadedModel", "check_there", "fingerprint", "is_hosted", "load", "locate", "own_copy"]
+__all__ = [
+    "ORGANISM",
+    "LoadedModel",
+    "check_there",
+    "fingerprint",
+    "is_hosted",
+    "load",
+    "locate",
+    "own_copy",
+    "unplaced",
+]
 
 _CACHE_ENTRIES = 4
 """So many models are held in any case, and more as long as they have no more than _CACHE_PARAMETERS together."""
@@ -140,6 +152,15 @@ def own_copy(model: Model) -> LoadedModel:
     )
 
 
+def unplaced(model: Model, empty: bool) -> LoadedModel:
+    """As `load`, in the memory of the processor and the caller's own.
+
+    With `empty`, its weights are shapes without numbers (on torch's device "meta"), and its fingerprint is "".
+    """
+    key = "" if empty else fingerprint(model)
+    return _read(folder_of(model.id), key, {"device_map": {"": "meta"} if empty else None})
+
+
 def _weight_files(folder: Path) -> list[Path]:
     """The weight files of a folder, none missing and none cut short."""
     if (folder / "adapter_config.json").exists() and not (folder / "config.json").exists():
@@ -210,13 +231,13 @@ def _check_adapter(folder: Path) -> None:
 
 
 @tells_shortage("a model was loaded", "take a smaller one, free the memory that others hold, or set MI_WORKERS=1")
-def _read(folder: Path, key: str) -> LoadedModel:
-    """Weights and tokenizer of a folder, placed as `placement` says."""
+def _read(folder: Path, key: str, otherwise: Mapping[str, Any] = MappingProxyType({})) -> LoadedModel:
+    """Weights and tokenizer of a folder, placed as `placement` says, and `otherwise` says otherwise."""
     from transformers import AutoModelForCausalLM, AutoTokenizer, logging
 
     logging.disable_progress_bar()
     _weight_files(folder)
-    placing = placement()
+    placing = {**placement(), **otherwise}
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder))
         read: Any = AutoModelForCausalLM.from_pretrained(

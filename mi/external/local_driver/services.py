@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from mi.executors.current import elsewhere
-from mi.external.local_driver import grid, mixed, sampling
+from mi.external.local_driver import grid, mixed, sampling, sharded
 from mi.external.local_driver.chunks import CHUNK, chunks_of
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.training import TrainingReport
 from mi.llm.data_models import Chat, LLMResponse, Model, SampleRequest
+from mi.utils.ranks import gpus_per_run
 from mi.utils.workers import run_in_worker, worker_count
 
 __all__ = ["CHUNK", "sample_batch", "score_batch", "train_job"]
@@ -22,7 +23,12 @@ __all__ = ["CHUNK", "sample_batch", "score_batch", "train_job"]
 async def train_job(
     config: LocalFTJobConfig, folder: Path, on_step: Callable[[int, float], None] | None = None
 ) -> TrainingReport:
-    """As `grid.train_one`. If it is cancelled, the worker has ended and writes into `folder` no more."""
+    """As `grid.train_one`, or over several GPUs where MI_GPUS_PER_RUN says so.
+
+    If it is cancelled, the worker has ended and writes into `folder` no more.
+    """
+    if (n := gpus_per_run()) > 1:
+        return await sharded.train(config, folder, n, on_step)
     return await run_in_worker(grid.train_one, config, folder, on_progress=on_step)
 
 

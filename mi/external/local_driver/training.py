@@ -5,7 +5,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[int, float], None]
 """Called after each step with its number from 1 and its loss in nats a token."""
+Learn = Callable[[list[EncodedRow]], "torch.Tensor"]
+"""Adds up the gradients of a batch's mean loss over all of its trained tokens, and returns that loss."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,14 @@ class TrainingReport:
     """By what the adapter is known again when it is loaded (see `canary.kept`)."""
 
 
-@tells_shortage("training", "lower batch_size or max_length, take a smaller base model, or set MI_WORKERS=1")
+tells_of_training = tells_shortage(
+    "training",
+    "lower batch_size or max_length, take a smaller base model, share it between more GPUs by MI_GPUS_PER_RUN, or set "
+    "MI_WORKERS=1",
+)
+
+
+@tells_of_training
 def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None) -> TrainingReport:
     """Train as `config` says and write the adapter (or the whole weights) and `training.json` into `folder`.
 
@@ -65,17 +74,22 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
     """
     started = time.monotonic()
     base = own_copy(Model(config.source_model_id, "local"))
-    limit = min(config.max_length or base.context_length, base.context_length)
-    data = encode_rows(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
+    data = rows_of(base, config)
     with seeded(config.seed):
         before = first_logits(base.model, data.rows[0])
         model = trainable(base, config)
-        counts = _loop(model, data.rows, config, on_step)
+        counts = optimise(model, data.rows, config, lambda rows: _learn(model, rows), on_step)
         model.eval()
         after = first_logits(model, data.rows[0])
     report = report_of(base, data, counts, (before, after), time.monotonic() - started)
     save_all(model, base, config, folder, (report, data))
     return report
+
+
+def rows_of(base: LoadedModel, config: LocalFTJobConfig) -> EncodedDataset:
+    """The rows of a run in tokens. Raises UserError as `encode_rows` does."""
+    limit = min(config.max_length or base.context_length, base.context_length)
+    return encode_rows(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
 
 
 def report_of(
@@ -114,12 +128,11 @@ def report_of(
     )
 
 
-def _loop(
-    model: Any, rows: tuple[EncodedRow, ...], config: LocalFTJobConfig, on_step: OnStep | None
+def optimise(
+    model: Any, rows: tuple[EncodedRow, ...], config: LocalFTJobConfig, learn: Learn, on_step: OnStep | None
 ) -> tuple[tuple[float, ...], int, int]:
     """Run all optimiser steps. Returns (loss of each step, tokens seen, tokens that carried loss)."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimiser = torch.optim.AdamW(parameters, lr=config.learning_rate, weight_decay=config.weight_decay)
@@ -129,22 +142,36 @@ def _loop(
     tokens = trained_tokens = 0
     model.train()
     for step in range(1, config.n_steps + 1):
-        ids, attention, carries = batched([rows[next(order)] for _ in range(config.batch_size)], model.device)
-        logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
-        targets = carries[:, 1:]
-        loss = cross_entropy(logits[:, :-1][targets].float(), ids[:, 1:][targets])
+        batch = [rows[next(order)] for _ in range(config.batch_size)]
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss = learn(batch)
         torch.nn.utils.clip_grad_norm_(parameters, config.gradient_clip)
         optimiser.step()
         schedule.step()
         losses.append(loss.item())
         if not math.isfinite(losses[-1]):
             raise UserError(f"the loss of step {step} is not a number; lower the learning rate {config.learning_rate}.")
-        tokens, trained_tokens = tokens + int(attention.sum()), trained_tokens + int(targets.sum())
+        tokens, trained_tokens = tokens + sum(len(row.ids) for row in batch), trained_tokens + n_trained(batch)
         if on_step:
             on_step(step, losses[-1])
     return tuple(losses), tokens, trained_tokens
+
+
+def _learn(model: Any, rows: list[EncodedRow]) -> "torch.Tensor":
+    """`Learn` in one pass."""
+    from torch.nn.functional import cross_entropy
+
+    ids, attention, carries = batched(rows, model.device)
+    logits = model(input_ids=ids, attention_mask=attention, use_cache=False).logits
+    targets = carries[:, 1:]
+    loss = cross_entropy(logits[:, :-1][targets].float(), ids[:, 1:][targets])
+    loss.backward()
+    return loss.detach()
+
+
+def n_trained(rows: Sequence[EncodedRow]) -> int:
+    """The tokens that carry loss."""
+    return sum(sum(row.mask[1:]) for row in rows)
 
 
 def rate(step: int, config: LocalFTJobConfig) -> float:
@@ -208,7 +235,7 @@ def first_logits(model: Any, row: EncodedRow) -> "torch.Tensor":
     """The logits of one row, [1, tokens, vocabulary]."""
     import torch
 
-    with torch.inference_mode():
+    with torch.no_grad():  # under inference_mode a sharded model would gather weights that no gradient can go through
         return model(input_ids=torch.tensor([row.ids], device=model.device), use_cache=False).logits.float().cpu()
 
 
@@ -233,19 +260,26 @@ def save_all(
     config: LocalFTJobConfig,
     folder: Path,
     told: tuple[TrainingReport, EncodedDataset],
+    weights: Mapping[str, "torch.Tensor"] | None = None,
 ) -> None:
-    """Write what was trained and `training.json` into `folder`."""
-    _save(model, base, config, folder)
+    """Write what was trained and `training.json` into `folder`; `weights`: by name, where the model has but a share."""
+    _save(model, base, config, folder, weights)
     _write_report(*told, config, folder)
 
 
-def _save(model: Any, base: LoadedModel, config: LocalFTJobConfig, folder: Path) -> None:
+def _save(
+    model: Any,
+    base: LoadedModel,
+    config: LocalFTJobConfig,
+    folder: Path,
+    weights: Mapping[str, "torch.Tensor"] | None,
+) -> None:
     if config.method == "full":
-        model.save_pretrained(folder)
+        model.save_pretrained(folder, state_dict=weights)
         base.tokenizer.save_pretrained(folder)
         return
     model.peft_config["default"].base_model_name_or_path = config.source_model_id
-    model.save_pretrained(folder, save_embedding_layers=False)
+    model.save_pretrained(folder, save_embedding_layers=False, state_dict=weights)
     (folder / "README.md").unlink(missing_ok=True)
     # peft writes a set in the order of the process's hash seed: sorted, one run makes one and the same file.
     path = folder / "adapter_config.json"

@@ -3,17 +3,19 @@
 Names of files are relative to the folder that the process works in, which is its MI_HOME.
 """
 
+import asyncio
 import os
 from pathlib import Path
 
 import msgspec
 
 from mi.executors.data_models import Tell
-from mi.external.local_driver import grid, models, sampling
+from mi.external.local_driver import grid, models, sampling, sharded
 from mi.external.local_driver.chunks import chunks_of
 from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.llm.data_models import LLMResponse, Model, SampleRequest
 from mi.utils.errors import UserError
+from mi.utils.ranks import gpus_per_run
 
 REQUESTS, ANSWERS = "requests.msgpack", "answers.msgpack"
 """Unlike JSON, msgpack keeps an infinite log-probability."""
@@ -40,10 +42,16 @@ class SamplingSpec(msgspec.Struct):
 
 
 def train(spec: str, made: Path, tell: Tell) -> None:
-    """Train a job into the folder `made`, but for its record. Raises UserError as `grid.train_one` does."""
+    """Train a job into the folder `made`, but for its record. Raises UserError as `grid.train_one` does.
+
+    MI_GPUS_PER_RUN of the node counts: so many of the GPUs that the unit was given train it together.
+    """
     told = msgspec.json.decode(spec, type=TrainingSpec)
     _check(Model(told.config.source_model_id, "local"), told.base)
-    grid.train_one(told.config, made, tell)
+    if (n := gpus_per_run()) > 1:
+        asyncio.run(sharded.train(told.config, made, n, tell))
+    else:
+        grid.train_one(told.config, made, tell)
 
 
 def sample(spec: str, made: Path, tell: Tell) -> None:
