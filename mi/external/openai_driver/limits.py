@@ -12,8 +12,8 @@ from mi.external.openai_driver.endpoints import Endpoint
 from mi.external.openai_driver.failures import duration
 from mi.external.openai_driver.pace import Bucket, Pace
 
-_FIRST_WINDOW = 32
-"""Requests under way at first; each answer allows one more, up to the endpoint's connections."""
+_FIRST_WINDOW, _WIDER = 32, 2
+"""Requests under way at first, and how many more each answer allows, up to the endpoint's connections."""
 _LONGEST_NAP = 0.5
 
 
@@ -43,8 +43,8 @@ class Connections:
         self._freed.set()
 
     def widen(self) -> None:
-        """A request was answered: one more may be under way."""
-        self._window = min(self._most, self._window + 1)
+        """A request was answered: more may be under way."""
+        self._window = min(self._most, self._window + _WIDER)
 
     async def freed(self) -> None:
         """Wait until one is given back."""
