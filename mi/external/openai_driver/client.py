@@ -58,7 +58,7 @@ class Client:
 
     def __init__(self, key: Key, model_id: str, pool: "Pool", patience: Patience) -> None:
         self.key, self.endpoint, self.model_id = key, key.endpoint, model_id
-        self._session, self._patience = pool.session, patience
+        self._session, self._deadlines, self._patience = pool.session, pool.deadlines, patience
         self._where = f"{model_id} at {self.endpoint.title} (key {key.name})"
         self._url = f"{self.endpoint.base_url}/chat/completions"
         self._limiter = Limiter(self.endpoint, pool.connections)
@@ -134,6 +134,7 @@ class Client:
 
         # A payload that is made here is not looked up by the type of its content.
         data = None if body is None else aiohttp.BytesPayload(body, content_type="application/json")
+        task = self._deadlines.begin()
         try:
             async with self._session.request(
                 method, url, data=data, allow_redirects=False, proxy=self._proxy
@@ -141,10 +142,14 @@ class Client:
                 return response.status, response.headers, await response.read()
         except (aiohttp.InvalidURL, aiohttp.ClientConnectorCertificateError, ValueError) as error:
             raise UserError(f"{self._where}: no connection can be made ({error}); mend the base URL.") from error
-        except TimeoutError as error:
+        except asyncio.CancelledError as error:
+            if not self._deadlines.passed(task):
+                raise
             raise Trouble("server", f"no reply within {self.endpoint.timeout:g} seconds") from error
         except (aiohttp.ClientError, OSError) as error:
             raise Trouble("server", f"the connection failed ({_named(error)})") from error
+        finally:
+            self._deadlines.end(task)
 
     async def _with_retries(self, attempt: Callable[[], Awaitable[T]]) -> T:
         tries, began = 0, time.monotonic()
@@ -180,12 +185,54 @@ class Client:
         return f"{tries} tries brought no answer ({trouble.reason})" if tries >= most else None
 
 
+class Deadlines:
+    """Cancels requests that take too long, by one timer for all of them: aiohttp's own, one each, cost a twentieth."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._until: dict[asyncio.Task, tuple[float, int]] = {}
+        """When each is to have ended, the earliest first; and how often it had been asked to end before."""
+        self._late: dict[asyncio.Task, int] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self) -> asyncio.Task:
+        """A request of the running task begins; the task is returned."""
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        self._until[task] = loop.time() + self._seconds, task.cancelling()
+        if self._timer is None:
+            self._timer = loop.call_later(self._seconds, self._look, loop)
+        return task
+
+    def end(self, task: asyncio.Task) -> None:
+        """It has ended, in whichever way."""
+        self._until.pop(task, None)
+        self._late.pop(task, None)
+
+    def passed(self, task: asyncio.Task) -> bool:
+        """Whether it was cancelled here, and by nobody else."""
+        before = self._late.pop(task, None)
+        return before is not None and task.uncancel() <= before
+
+    def _look(self, loop: Loop) -> None:
+        self._timer = None
+        while self._until:
+            task, (until, before) = next(iter(self._until.items()))
+            if until > loop.time():
+                self._timer = loop.call_at(until, self._look, loop)
+                return
+            del self._until[task]
+            self._late[task] = before
+            task.cancel()
+
+
 @dataclass(frozen=True)
 class Pool:
-    """The connections of a key in one event loop, and the count of those in use."""
+    """The connections of a key in one event loop, the count of those in use, and what ends them."""
 
     session: "ClientSession"
     connections: Connections
+    deadlines: Deadlines
 
 
 _pools: weakref.WeakKeyDictionary[Loop, dict[Key, AsyncGenerator[Pool]]] = weakref.WeakKeyDictionary()
@@ -215,12 +262,12 @@ async def _held_pool(key: Key) -> "AsyncGenerator[Pool]":
     most = min(key.endpoint.connections, max(files - _OTHER_FILES, files // 2))
     # The limiter counts connections: a limit here would let a request's time run while it waits.
     connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=300, keepalive_timeout=60)
-    timeout = aiohttp.ClientTimeout(total=key.endpoint.timeout)
+    timeout = aiohttp.ClientTimeout(total=None)  # see Deadlines
     try:
         async with aiohttp.ClientSession(
             connector=connector, headers=headers, timeout=timeout, cookie_jar=aiohttp.DummyCookieJar()
         ) as session:
-            pool = Pool(session, Connections(most))
+            pool = Pool(session, Connections(most), Deadlines(key.endpoint.timeout))
             while True:
                 yield pool
     finally:

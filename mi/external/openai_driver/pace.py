@@ -38,14 +38,17 @@ class Bucket:
 
     def wait(self, amount: float, now: float) -> float:
         """Seconds until `amount` is there; what is larger than the bucket waits until that is full."""
+        if self.rate == math.inf:
+            return 0.0
         self._refill(now)
         lacking = min(amount, self.capacity) - self.level
         return 0.0 if lacking <= 1e-9 else lacking / self.rate
 
     def take(self, amount: float, now: float) -> None:
         """Take `amount` out, on credit where it is not there."""
-        self._refill(now)
-        self.level -= amount
+        if self.rate != math.inf:
+            self._refill(now)
+            self.level -= amount
 
     def set(self, rate: float, capacity: float, level: float, now: float) -> None:
         """Go on with these bounds and this level."""
