@@ -30,6 +30,7 @@ from mi.external.local_driver.training import (
     rate,
     report_of,
     row_order,
+    rows_of,
     save_all,
     seeded,
     train,
@@ -80,9 +81,7 @@ def train_grid(configs: Sequence[LocalFTJobConfig], folders: Sequence[Path], on_
     runs, encoded = [], functools.cache(encode_rows)  # the seeds of an arm share its file
     for place, (config, folder) in enumerate(zip(configs, folders, strict=True)):
         try:
-            limit = min(config.max_length or base.context_length, base.context_length)
-            data = encoded(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
-            runs.append(GridRun(place, config, folder, data))
+            runs.append(GridRun(place, config, folder, rows_of(base, config, encoded)))
         except UserError as error:
             on_event(place, error)
     for start in range(0, len(runs), size):

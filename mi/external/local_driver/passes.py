@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mi.external.local_driver.rendering import EncodedRow
 from mi.external.local_driver.stacking import NotStackable, Stack, values_of
-from mi.external.local_driver.training import batched
+from mi.external.local_driver.training import batched, n_trained
 from mi.utils.errors import UserError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Pass:
     def _run(self, batches: Sequence[Batch]) -> tuple[dict[int, float], dict[int, int], dict[int, int]]:
         import torch
 
-        trained = {place: sum(sum(row.mask[1:]) for row in rows) for place, rows in batches}
+        trained = {place: n_trained(rows) for place, rows in batches}
         tokens = {place: sum(len(row.ids) for row in rows) for place, rows in batches}
         self._stack.gradients.zero_()
         weights = torch.zeros(len(self._stack.values))

@@ -86,10 +86,12 @@ def train(config: LocalFTJobConfig, folder: Path, on_step: OnStep | None = None)
     return report
 
 
-def rows_of(base: LoadedModel, config: LocalFTJobConfig) -> EncodedDataset:
-    """The rows of a run in tokens. Raises UserError as `encode_rows` does."""
+def rows_of(
+    base: LoadedModel, config: LocalFTJobConfig, encode: Callable[..., EncodedDataset] = encode_rows
+) -> EncodedDataset:
+    """The rows of a run in tokens, by `encode_rows` or what remembers its results. Raises UserError as that does."""
     limit = min(config.max_length or base.context_length, base.context_length)
-    return encode_rows(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
+    return encode(Path(config.dataset_path), base.tokenizer, limit, config.long_rows == "leave_out")
 
 
 def report_of(

@@ -9,7 +9,8 @@ import pytest
 import virtual_time
 from replies import Reply, error
 
-from mi.external.openai_driver.client import Client, Deadlines, Patience, Pool
+from mi.external.openai_driver.client import Client, Patience, Pool
+from mi.external.openai_driver.deadlines import Deadlines
 from mi.external.openai_driver.endpoints import Capabilities, Endpoint
 from mi.external.openai_driver.failures import duration, retry_after
 from mi.external.openai_driver.keys import Key
@@ -229,30 +230,3 @@ def test_the_times_of_headers_are_read(text: str | None, seconds: float | None):
 )
 def test_the_wait_that_a_server_asks_for_is_read(headers: dict[str, str], seconds: float | None):
     assert retry_after(headers) == seconds
-
-
-def test_a_request_is_ended_when_its_time_is_over_and_a_person_who_ends_it_first_is_obeyed():
-    async def run() -> list[str]:
-        deadlines, ends = Deadlines(10), []
-
-        async def work(seconds: float) -> None:
-            task = deadlines.begin()
-            try:
-                await asyncio.sleep(seconds)
-                ends.append("answered")
-            except asyncio.CancelledError:
-                ends.append("late" if deadlines.passed(task) else "ended")
-                if ends[-1] == "ended":
-                    raise
-            finally:
-                deadlines.end(task)
-
-        tasks = [asyncio.create_task(work(seconds)) for seconds in (5, 50, 50)]
-        await asyncio.sleep(4)
-        tasks.append(asyncio.create_task(work(8)))
-        tasks[2].cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        assert asyncio.get_running_loop().time() == pytest.approx(12)
-        return ends
-
-    assert virtual_time.run(run()) == ["ended", "answered", "late", "answered"]
