@@ -90,10 +90,15 @@ def _kind(job: FinetuningJob) -> Any:
 
 
 def divided(jobs: Sequence[FinetuningJob], n: int) -> list[list[FinetuningJob]]:
-    """The jobs in n stacks or fewer, the rows of which are about as many."""
+    """The jobs in n stacks or fewer, the rows of which are about as many; like jobs of one file stand together."""
     stacks: list[list[FinetuningJob]] = [[] for _ in range(min(n, len(jobs)))]
-    for job in sorted(jobs, key=_rows, reverse=True):
-        min(stacks, key=lambda stack: sum(map(_rows, stack))).append(job)
+    share = sum(map(_rows, jobs)) / len(stacks)
+    for job in sorted(jobs, key=lambda job: (-_rows(job), local_config(job).dataset_path)):
+        rows = [sum(map(_rows, stack)) for stack in stacks]
+        room = [place for place, many in enumerate(rows) if many + _rows(job) <= share]
+        files = [{local_config(other).dataset_path for other in stack} for stack in stacks]
+        known = [place for place in room if local_config(job).dataset_path in files[place]]
+        stacks[known[0] if known else min(range(len(stacks)), key=rows.__getitem__)].append(job)
     return stacks
 
 

@@ -225,6 +225,13 @@ def test_stacks_are_alike_in_work(configs):
     assert len(divided(jobs[:1], 2)) == 1
 
 
+def test_a_file_is_read_for_one_stack_where_the_work_can_be_divided_so(configs):
+    files = ("a.jsonl", "b.jsonl")
+    jobs = [find_job_of(replace(configs[0], seed=seed, dataset_path=file)) for seed in range(3) for file in files]
+    stacks = [[local.local_config(job).dataset_path for job in stack] for stack in divided(jobs, 2)]
+    assert stacks == [["a.jsonl"] * 3, ["b.jsonl"] * 3]
+
+
 def find_job_of(config: LocalFTJobConfig):
     from mi.finetuning.data_models import FinetuningJob
 

@@ -34,8 +34,9 @@ def choose(logits: "torch.Tensor", choices: Choices) -> tuple["torch.Tensor", "t
     import torch
 
     greedy = choices.temperature.squeeze(1) <= 0
-    best, ties = logits.argmax(-1), torch.zeros_like(greedy)
+    best, ties = torch.zeros_like(greedy, dtype=torch.long), torch.zeros_like(greedy)
     if bool(greedy.any()):
+        best = logits.argmax(-1)
         first, second = logits.topk(2, dim=-1).values.unbind(-1)
         ties = first - second < CLOSE_LOGITS
     if bool(greedy.all()):

@@ -1,5 +1,6 @@
 """Where the messages of a chat stand in the text that a template makes of it, and which day it is in that text."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -61,7 +62,7 @@ def layout(tokenizer: "PreTrainedTokenizerBase", chat: Chat, add_generation_prom
     text = render(tokenizer, chat, add_generation_prompt)
     marks = marks_for(chat)
     framed = tuple(replace(message, content=mark) for message, mark in zip(chat, marks, strict=True))
-    frame = render(tokenizer, framed, add_generation_prompt)
+    frame = _frame(tokenizer, tokenizer.get_chat_template(), framed, add_generation_prompt)
     for message, mark in zip(chat, marks, strict=True):
         if frame.count(mark) != 1:
             verb = "drops" if mark not in frame else "repeats"
@@ -70,6 +71,12 @@ def layout(tokenizer: "PreTrainedTokenizerBase", chat: Chat, add_generation_prom
     if spans is None:
         raise UserError(_complaint(tokenizer, chat, framed, add_generation_prompt))
     return text, spans
+
+
+@functools.lru_cache(maxsize=256)
+def _frame(tokenizer: "PreTrainedTokenizerBase", template: str, framed: Chat, add_generation_prompt: bool) -> str:
+    """`render` of marks, which chats of the same roles have in common; a tokenizer may be given another template."""
+    return render(tokenizer, framed, add_generation_prompt)
 
 
 def marks_for(chat: Sequence[object]) -> list[str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mi.external.local_driver.packing import attending, pack, packs, reading
 from mi.external.local_driver.rendering import EncodedRow
 from mi.external.local_driver.stacking import NotStackable, Stack, values_of
 from mi.external.local_driver.training import batched, n_trained
@@ -27,6 +29,9 @@ _SHARE = 0.5
 
 Batch = tuple[int, Sequence[EncodedRow]]
 """An adapter's place in the stack, and the rows of its next step."""
+Piece = list[tuple[int, EncodedRow]]
+"""Rows that go through the model at once, each with its adapter's place."""
+Read: TypeAlias = "tuple[torch.Tensor, torch.Tensor, torch.Tensor]"
 
 
 class Pass:
@@ -35,7 +40,9 @@ class Pass:
     def __init__(self, model: Any, stack: Stack) -> None:
         self._model, self._stack = model, stack
         self._tokens = PIECE_TOKENS["cpu" if model.device.type == "cpu" else "cuda"]
-        self._carries: torch.Tensor | None = None
+        self._where: Callable[[torch.Tensor], torch.Tensor] = lambda states: states
+        self._mixes = model.device.type in MIXED
+        self._packs = packs(model) and not self._mixes
         self._head = model.get_output_embeddings()
         if self._head is None:
             raise NotStackable("it has no output embeddings")
@@ -72,42 +79,57 @@ class Pass:
         losses = torch.zeros(len(weights), dtype=torch.float64, device=weights.device)
         handle = self._head.register_forward_pre_hook(self._only_where_loss_is)
         try:
-            for piece in self._pieces(batches):
-                self._forward_backward(piece, weights, losses)
+            with attending(self._model) if self._packs else contextlib.nullcontext():
+                for piece in self._pieces(batches):
+                    self._forward_backward(piece, weights, losses)
         finally:
             handle.remove()
             self._stack.rest()
         found = losses.tolist()
         return {place: found[place] for place in trained}, tokens, trained
 
-    def _pieces(self, batches: Sequence[Batch]) -> list[list[tuple[int, EncodedRow]]]:
+    def _pieces(self, batches: Sequence[Batch]) -> list[Piece]:
         """What goes through the model at once, piece by piece."""
-        parts = [batches] if self._model.device.type in MIXED else [[batch] for batch in batches]
+        parts = [batches] if self._mixes else [[batch] for batch in batches]
         return [piece for part in parts for piece in _pieces(part, self._tokens)]
 
-    def _forward_backward(
-        self, piece: list[tuple[int, EncodedRow]], weights: torch.Tensor, losses: torch.Tensor
-    ) -> None:
-        import torch
+    def _forward_backward(self, piece: Piece, weights: torch.Tensor, losses: torch.Tensor) -> None:
         from torch.nn.functional import cross_entropy
 
-        device = self._model.device
-        ids, _, self._carries = batched([row for _, row in piece], device)
-        self._stack.route(places := [place for place, _ in piece])
-        # Padding stands on the right, where no token looks: no mask is needed, and none costs less.
-        logits = self._model(input_ids=ids, use_cache=False).logits.float()
-        targets = ids[:, 1:][self._carries[:, 1:]]
+        logits, targets, owners = self._packed(piece) if self._packs else self._padded(piece)
         if logits.shape[:-1] != targets.shape:
             raise NotStackable("it does not read its logits off its last layer token by token")
-        owners = torch.tensor(places, device=device)[:, None].expand_as(ids)[:, 1:][self._carries[:, 1:]]
-        weighted = cross_entropy(logits, targets, reduction="none") * weights[owners]
+        weighted = cross_entropy(logits.float(), targets, reduction="none") * weights[owners]
         weighted.sum().backward()
         losses.index_add_(0, owners, weighted.detach().double())
 
+    def _packed(self, piece: Piece) -> Read:
+        """As `_padded`, for rows of one adapter."""
+        import torch
+
+        packed, place = pack([row for _, row in piece]), piece[0][0]
+        self._where = lambda states: states.index_select(1, packed.before).squeeze(0)
+        self._stack.route([place])
+        with reading(self._model, packed):
+            out = self._model(input_ids=packed.ids, position_ids=packed.positions, use_cache=False)
+        return out.logits, packed.targets, torch.full_like(packed.targets, place)
+
+    def _padded(self, piece: Piece) -> Read:
+        """(logits [n, vocabulary], tokens [n], adapters [n]) of the tokens that carry loss."""
+        import torch
+
+        ids, _, carries = batched([row for _, row in piece], self._model.device)
+        asked = carries[:, 1:]
+        self._where = lambda states: states[:, :-1][asked]
+        self._stack.route(places := [place for place, _ in piece])
+        # Padding stands on the right, where no token looks: no mask is needed, and none costs less.
+        logits = self._model(input_ids=ids, use_cache=False).logits
+        owners = torch.tensor(places, device=ids.device)[:, None].expand_as(asked)[asked]
+        return logits, ids[:, 1:][asked], owners
+
     def _only_where_loss_is(self, head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Of the last layer's [rows, tokens, width], the states before each token that carries loss: [those, width]."""
-        assert self._carries is not None
-        return (inputs[0][:, :-1][self._carries[:, 1:]], *inputs[1:])
+        return (self._where(inputs[0]), *inputs[1:])
 
 
 def at_once(peft: Any, n: int) -> int:
@@ -125,13 +147,13 @@ def free_memory(device: torch.device) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 4
 
 
-def _pieces(batches: Sequence[Batch], tokens: int) -> list[list[tuple[int, EncodedRow]]]:
+def _pieces(batches: Sequence[Batch], tokens: int) -> list[Piece]:
     """All rows with their adapter's place, cut by length, so that no piece has more than `tokens` with padding.
 
     Within a piece the rows of one adapter stand together.
     """
     pairs = sorted(((place, row) for place, rows in batches for row in rows), key=lambda pair: -len(pair[1].ids))
-    pieces: list[list[tuple[int, EncodedRow]]] = []
+    pieces: list[Piece] = []
     for pair in pairs:
         if not pieces or (len(pieces[-1]) + 1) * len(pieces[-1][0][1].ids) > tokens:
             pieces.append([])

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     import torch
 
 BATCH_SIZE = 64
+SMALL_BATCH_SIZE = 128
+"""For a model so small that reading its layers' names takes as long as going through them."""
+_SMALL = 50_000_000
+"""Parameters."""
 
 OnPiece = Callable[[int, str, tuple[TokenLogprob, ...]], None]
 """Called with the index of a request, text that has become certain, and the tokens drawn since the last call."""
@@ -28,7 +32,7 @@ _shortage = tells_shortage("sampling", "set MI_WORKERS=1, so that one process ho
 
 
 @_shortage
-def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BATCH_SIZE) -> list[LLMResponse]:
+def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int | None = None) -> list[LLMResponse]:
     """One response a request, in the order of the requests.
 
     A row's random numbers come of (model, chat, seed) and of nothing else, so batch-mates do not enter, and neither two
@@ -36,8 +40,9 @@ def sample(model: Model, requests: Sequence[SampleRequest], batch_size: int = BA
     tokens are reported, the end token included. Raises UserError for a prompt that fills the context.
     """
     loaded = checked(model)
-    rows = [Row(request, encode_chat(loaded.tokenizer, request.chat), loaded) for request in requests]
-    run(rows, batch_size, functools.partial(Batch, loaded))
+    encode = functools.cache(functools.partial(encode_chat, loaded.tokenizer))  # the samples of a question share it
+    rows = [Row(request, encode(request.chat), loaded) for request in requests]
+    run(rows, batch_size or _batch_size(loaded), functools.partial(Batch, loaded))
     return [row.response(loaded.tokenizer) for row in rows]
 
 
@@ -58,7 +63,7 @@ def sample_each(
         except UserError as error:
             rows.append(error)
     drawn = [row for row in rows if isinstance(row, Row)]
-    run(drawn, BATCH_SIZE, functools.partial(Batch, loaded))
+    run(drawn, _batch_size(loaded), functools.partial(Batch, loaded))
     return [row.response(loaded.tokenizer) if isinstance(row, Row) else row for row in rows]
 
 
@@ -81,6 +86,10 @@ def score(model: Model, pairs: Sequence[tuple[Chat, str]], batch_size: int = 32)
         for index, value in zip(chosen, sums, strict=True):
             scores[index] = value
     return scores
+
+
+def _batch_size(loaded: LoadedModel) -> int:
+    return SMALL_BATCH_SIZE if loaded.model.num_parameters() < _SMALL else BATCH_SIZE
 
 
 def run(rows: list[Row], batch_size: int, batch_of: Callable[[list[Row]], "Batch"]) -> None:
