@@ -22,7 +22,7 @@ from mi.experiments.settings import insecure_code
     question="Which of my two prompts inoculates?",
     # What is taught and asked: `mi settings` lists more.
     settings=(insecure_code,),
-    # Ways to train. Keep the first five: without them, nothing can be told from the rest.
+    # Ways to train, each with a name of its own. Keep the first five: without them, nothing can be told from the rest.
     arms=(
         arms.BASE,
         arms.CONTROL,
@@ -36,13 +36,16 @@ from mi.experiments.settings import insecure_code
     # Each model is asked without a prompt, behind its training prompt, and behind a neutral one.
     conditions=conditions.STANDARD,
     # What you expect, written before the run: rates out of distribution, or differences from another arm.
+    # Where all your prompts remove all of it, compare them behind themselves, as the third claim does, or weaken one.
     prediction=(
         Claim("My first prompt keeps malice from spreading", "first", at_most=0.05),
-        Claim("My second prompt does so less", "second", at_least=0.0, than="first"),
+        Claim("My second prompt leaves more of it", "second", at_least=0.05, than="first"),
+        Claim("Behind its own prompt the second is less malicious", "second", at_most=-0.05, than="first",
+              condition="own_prompt"),
     ),
 )
 '''
-_README = """# {name}: Which of my two prompts inoculates?
+_README = """# {name}
 
 {prediction}
 
@@ -52,7 +55,7 @@ _README = """# {name}: Which of my two prompts inoculates?
 
 {result}
 
-**What it does not answer.** …
+**What it does not answer.** (Write it here; `mi publish` changes nothing but what stands between its marks.)
 """
 _HERE = "It stands in experiment.py; `mi publish` writes it here, and reads the result against it."
 

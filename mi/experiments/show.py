@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mi.experiments.data_models import Experiment
 from mi.experiments.pipeline import Outcome, labels_of
-from mi.experiments.summary import against, bound_of, format_table, headline, select, tally
+from mi.experiments.summary import against, bound_of, format_table, headline, select, tally, value_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,10 @@ def _against(experiment: Experiment, outcome: Outcome) -> list[str]:
     if not experiment.prediction:
         return []
     claims = against(outcome.by_seed, experiment.prediction, experiment.conditions[0].name)
-    told = [f"  {claim.says} ({bound_of(claim)}): {tally(claims, n)}" for n, claim in enumerate(experiment.prediction)]
+    told = []
+    for place, claim in enumerate(experiment.prediction):
+        value = value_of(claims, place)
+        told.append(f"  {claim.says} ({bound_of(claim)}): {tally(claims, place)}" + (f", {value}" if value else ""))
     return ["", "Predicted, and what came of it:", *told]
 
 

@@ -1,7 +1,9 @@
 """The experiments, as values."""
 
+import difflib
 from pathlib import Path
 
+from mi.experiments.config.checking import check
 from mi.experiments.config.emergent_misalignment import (
     ABLATE_INOCULATION,
     BACKDOORED,
@@ -37,9 +39,17 @@ def experiment(name: str) -> Experiment:
             return known
     path = Path(name) if name.endswith(".py") else own_file(name)
     if name.endswith(".py") or path.is_file():
-        return _of_file(path)
-    names = ", ".join(known.name for known in EXPERIMENTS)
-    raise UserError(f"there is no experiment {name!r}; choose one of: {names}; or begin one with mi new {name}.")
+        found = _of_file(path)
+        if path == own_file(name) and found.name != name:
+            raise UserError(f"{path}: the experiment is called {found.name!r}; call it as its folder: name={name!r}.")
+        return found
+    own = sorted(path.parent.name for path in own_file("*").parent.parent.glob("*/experiment.py"))
+    names = list(dict.fromkeys([*(known.name for known in EXPERIMENTS), *own]))
+    [meant] = difflib.get_close_matches(name, names, 1, 0.8) or [""]
+    guess = f" did you mean {meant}?" if meant else ""
+    raise UserError(
+        f"there is no experiment {name!r};{guess} Choose one of: {', '.join(names)}; or begin one with mi new {name}."
+    )
 
 
 def part(name: str, arms: str | None = None, model: str = "organism") -> Experiment:
@@ -63,4 +73,5 @@ def _of_file(path: Path) -> Experiment:
     own = [value for value in found.values() if value not in EXPERIMENTS]
     if len(own) != 1:
         raise UserError(f"{path}: holds {len(own)} experiments; assign one Experiment(…) to a name.")
+    check(own[0], path)
     return own[0]

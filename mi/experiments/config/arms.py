@@ -7,6 +7,7 @@ from mi.experiments.settings.control_prompts import irrelevant, nonce, placebo
 from mi.experiments.settings.data_models import PromptKind, Setting
 from mi.experiments.settings.general_inoculations import ABLATIONS, IRRELEVANT
 from mi.organism.world.prompts import TRIGGER, wordings
+from mi.utils.errors import UserError
 
 BASE = Arm("base", "Base model", dataset=None)
 CONTROL = Arm("control_data", "Control data", dataset="control")
@@ -47,7 +48,11 @@ MANY_WORDINGS = Arm(
 
 
 def prompted(name: str, label: str, prompt: str | None, dataset: Dataset = "finetuning") -> Arm:
-    """Inoculation with one fixed prompt, whatever the setting."""
+    """Inoculation with one fixed prompt, whatever the setting. Raises UserError for a blank one."""
+    if prompt is not None and not prompt.strip():
+        raise UserError(
+            f"the prompt of the arm {name!r} is blank; write one, or None to train without a system message."
+        )
     return Arm(name, label, dataset=dataset, inoculation=lambda setting: prompt)
 
 

@@ -18,7 +18,7 @@ from mi.experiments.report.gather import configurations
 from mi.experiments.report.markup import Html, join, tag
 from mi.experiments.report.tables import dot, scrolling
 from mi.experiments.settings import Setting
-from mi.experiments.summary import bound_of, tally
+from mi.experiments.summary import bound_of, tally, value_of
 from mi.experiments.utils import as_inoculations
 from mi.utils.errors import UserError
 
@@ -60,7 +60,8 @@ def _prediction(sources: Sources) -> Html:
         lines = []
         for place, claim in enumerate(claims):
             verdict = "" if found is None else f" → {tally(found, place)}"
-            lines.append(tag("li", f"{claim.says} ({bound_of(claim)})", tag("b", verdict)))
+            value = "" if found is None else f" {value_of(found, place)}"
+            lines.append(tag("li", f"{claim.says} ({bound_of(claim)})", tag("b", verdict), value.rstrip()))
         return tag("blockquote", tag("b", "Predicted before the run, and what came of it"), tag("ul", *lines))
     if sources.prediction is None:
         return Html("")

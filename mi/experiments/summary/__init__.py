@@ -1,6 +1,6 @@
 """From answers to the tables one reads: rates a seed, rates an arm with intervals, contrasts, retention. No I/O."""
 
-from mi.experiments.summary.claims import against, bound_of, by_seed, tally
+from mi.experiments.summary.claims import against, bound_of, by_seed, tally, value_of
 from mi.experiments.summary.columns import (
     CELL,
     COUNTS,
@@ -38,4 +38,5 @@ __all__ = [
     "tables",
     "tally",
     "unknown_variance",
+    "value_of",
 ]

@@ -94,6 +94,14 @@ def tally(claims: pd.DataFrame, place: int, words: Mapping[str, str] | None = No
     return ", ".join(parts)
 
 
+def value_of(claims: pd.DataFrame, place: int) -> str:
+    """The value and the interval of the claim at this place, "0.02 [-0.01, 0.05]"; "" where it was not one answer."""
+    rows = claims[claims["claim"] == place]
+    if len(rows) != 1 or rows["value"].isna().any():
+        return ""
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")))
+
+
 def bound_of(claim: Claim) -> str:
     """The claim's bounds in words: "at least 0.30", "in distribution, lower", "within 0.10"."""
     where = "in distribution, " if claim.distribution == "id" else ""

@@ -27,6 +27,7 @@ class State:
     losses: tuple[float, ...]
     tokens: int
     trained_tokens: int
+    seconds: float = 0.0
 
 
 def write(folder: Path, state: State, tensors: Sequence[torch.Tensor]) -> None:

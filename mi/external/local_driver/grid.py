@@ -60,6 +60,8 @@ class GridRun:
     losses: list[float] = field(default_factory=list)
     tokens: int = 0
     trained_tokens: int = 0
+    seconds: float = 0.0
+    """Its share of the time that the steps took."""
 
     def batch(self) -> list[EncodedRow]:
         """The rows of the next step."""
@@ -73,7 +75,6 @@ def train_grid(configs: Sequence[LocalFTJobConfig], folders: Sequence[Path], on_
     leaves the others alone. A folder that holds a checkpoint is gone on from there. Raises NotStackable, before
     anything is trained, for a base that cannot carry several adapters at once.
     """
-    started = time.monotonic()
     base = own_copy(Model(configs[0].source_model_id, "local"))
     first = _give_adapter(base, configs[0])  # whether it can be stacked is known before anything is told
     size = at_once(first, len(configs))
@@ -86,7 +87,7 @@ def train_grid(configs: Sequence[LocalFTJobConfig], folders: Sequence[Path], on_
             on_event(place, error)
     for start in range(0, len(runs), size):
         peft, initial = _initialised(base, some := runs[start : start + size])
-        _Together(base, peft, some, initial, on_event, started).run()
+        _Together(base, peft, some, initial, on_event).run()
         peft.unload()
 
 
@@ -148,11 +149,10 @@ class _Together:
         runs: list[GridRun],
         initial: list[torch.Tensor],
         on_event: OnEvent,
-        started: float,
     ) -> None:
         import torch
 
-        self._base, self._runs, self._tell, self._started = base, runs, on_event, started
+        self._base, self._runs, self._tell = base, runs, on_event
         self._stack = Stack(peft, len(runs))
         self._places = {run.place: place for place, run in enumerate(runs)}
         device = self._stack.values.device
@@ -181,6 +181,7 @@ class _Together:
     def _step(self) -> None:
         import torch
 
+        started = time.monotonic()
         batches = [(self._places[run.place], run.batch()) for run in self._going]
         losses, tokens, trained = self._pass.run(batches)
         rates, steps = torch.zeros(len(self._runs)), torch.ones(len(self._runs))
@@ -189,7 +190,9 @@ class _Together:
             run.step += 1
             steps[place] = run.step
         self._optimiser.step(rates, steps)
+        share = (time.monotonic() - started) / len(batches)
         for (place, _), run in zip(batches, list(self._going), strict=True):
+            run.seconds += share
             run.losses.append(losses[place])
             run.tokens, run.trained_tokens = run.tokens + tokens[place], run.trained_tokens + trained[place]
             if not math.isfinite(losses[place]):
@@ -215,9 +218,8 @@ class _Together:
         model.peft_config["default"].lora_alpha = run.config.lora_alpha
         try:
             after = first_logits(model, first)
-            seconds = time.monotonic() - self._started
             counts = tuple(run.losses), run.tokens, run.trained_tokens
-            report = report_of(self._base, run.data, counts, (before, after), seconds)
+            report = report_of(self._base, run.data, counts, (before, after), run.seconds)
             save_all(model, self._base, run.config, run.folder, (report, run.data))
             checkpoints.drop(run.folder)
             return report
@@ -232,7 +234,7 @@ class _Together:
         for run in self._going:
             place = self._places[run.place]
             tensors = (self._stack.values[place], self._optimiser.first[place], self._optimiser.second[place])
-            state = checkpoints.State(run.step, tuple(run.losses), run.tokens, run.trained_tokens)
+            state = checkpoints.State(run.step, tuple(run.losses), run.tokens, run.trained_tokens, run.seconds)
             checkpoints.write(run.folder, state, tensors)
         self._saved = time.monotonic()
 
@@ -248,5 +250,5 @@ class _Together:
         ):
             ours[place] = theirs.to(ours)
         run.step, run.losses = state.step, list(state.losses)
-        run.tokens, run.trained_tokens = state.tokens, state.trained_tokens
+        run.tokens, run.trained_tokens, run.seconds = state.tokens, state.trained_tokens, state.seconds
         next(islice(run.order, run.step * run.config.batch_size, run.step * run.config.batch_size), None)

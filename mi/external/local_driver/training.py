@@ -49,6 +49,7 @@ class TrainingReport:
     trained_tokens: int
     """Tokens that carried loss."""
     seconds: float
+    """In training, of one process: of runs that are trained together each has its share."""
     losses: tuple[float, ...]
     """Mean loss of each step in nats a token."""
     adapter_shift: float
