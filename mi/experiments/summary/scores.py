@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 def records(answers: pd.DataFrame, columns: list[str]) -> list[dict[str, Any]]:
     """The answers as mappings; columns that a table lacks are left out."""
     present = [column for column in columns if column in answers]
-    return answers[present].to_dict("records") if len(answers) else []  # type: ignore[return-value]
+    # `DataFrame.to_dict("records")` is several times slower: it looks at every value.
+    return [
+        dict(zip(present, row, strict=True)) for row in zip(*(answers[name].tolist() for name in present), strict=True)
+    ]
 
 
 def number(score: Any) -> float | None:
