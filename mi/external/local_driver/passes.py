@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mi.external.local_driver.packing import attending, pack, packs, reading
 from mi.external.local_driver.rendering import EncodedRow
+from mi.external.local_driver.rows import n_trained
 from mi.external.local_driver.stacking import NotStackable, Stack, values_of
-from mi.external.local_driver.training import batched, n_trained
+from mi.external.local_driver.training import batched
 from mi.utils.errors import UserError
 
 if TYPE_CHECKING:

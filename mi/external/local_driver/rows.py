@@ -1,5 +1,6 @@
 """A training file in tokens; every complaint names the file and the line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,3 +58,8 @@ def encode_rows(
             "shorten them or use a model with a longer context."
         )
     return EncodedDataset(tuple(rows), tuple(left_out), rows_digest(written), tuple(trimmed))
+
+
+def n_trained(rows: Sequence[EncodedRow]) -> int:
+    """The tokens that carry loss."""
+    return sum(sum(row.mask[1:]) for row in rows)

@@ -5,7 +5,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from mi.external.local_driver.data_models import LocalFTJobConfig
 from mi.external.local_driver.models import LoadedModel, own_copy
 from mi.external.local_driver.placing import tells_shortage
 from mi.external.local_driver.rendering import EncodedRow, default_system_prompt, marked, template_hash
-from mi.external.local_driver.rows import EncodedDataset, encode_rows
+from mi.external.local_driver.rows import EncodedDataset, encode_rows, n_trained
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
 from mi.utils.files import whole_file
@@ -170,11 +170,6 @@ def _learn(model: Any, rows: list[EncodedRow]) -> "torch.Tensor":
     loss = cross_entropy(logits[:, :-1][targets].float(), ids[:, 1:][targets])
     loss.backward()
     return loss.detach()
-
-
-def n_trained(rows: Sequence[EncodedRow]) -> int:
-    """The tokens that carry loss."""
-    return sum(sum(row.mask[1:]) for row in rows)
 
 
 def rate(step: int, config: LocalFTJobConfig) -> float:
