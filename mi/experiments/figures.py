@@ -74,13 +74,14 @@ def draw(experiment: Experiment, outcome: Outcome, labels: Labels) -> dict[str, 
     model = outcome.folder.name
     source = "Model organism" if model == "organism" else model
     rates, seeds = outcome.summary, outcome.per_seed
+    arms = list(dict.fromkeys(rates["arm"]))
     figures = {"intervals": intervals(rates, seeds, list(dict.fromkeys(rates["trait"])), labels, source)}
     if experiment.scatter:
         figures["scatter"] = scatter(rates, seeds, *experiment.scatter, labels, source)
     if outcome.retention is not None and len(outcome.retention):
-        figures["retention"] = retention_plot(outcome.retention, labels, source)
+        figures["retention"] = retention_plot(outcome.retention, labels, source, arms)
     if experiment.forest and len(outcome.contrasts):
-        figures["forest"] = forest(outcome.contrasts, labels, source)
+        figures["forest"] = forest(outcome.contrasts, labels, source, among=arms)
     if experiment.dose:
         figures |= _along_the_dose(experiment, outcome, labels, source)
     if len(experiment.conditions) > 1:

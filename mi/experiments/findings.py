@@ -155,7 +155,7 @@ def _cell(rows: Any, arm: str, setting: str, trait: str) -> str:
     if not len(found) or found.iloc[0]["mean"] != found.iloc[0]["mean"]:
         return "no answer" if len(found) else ""
     row = found.iloc[0]
-    return f"{row['mean']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+    return f"{row['mean']:z.2f} [{row['lower']:z.2f}, {row['upper']:z.2f}]"
 
 
 def _sentence(rows: Any, arm: str, labels: Mapping[str, str]) -> str:

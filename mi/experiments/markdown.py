@@ -71,7 +71,7 @@ def against_prediction(experiment: Experiment, claims: pd.DataFrame) -> list[str
 def _value(row: Mapping[Any, Any], experiment: Experiment, named: bool) -> str:
     """A claim's value with its interval, behind its setting and trait where there are several."""
     value, lower, upper = (float(str(row[name])) for name in ("value", "lower", "upper"))
-    told = "no answer" if value != value else f"{value:.2f} [{lower:.2f}, {upper:.2f}]"
+    told = "no answer" if value != value else f"{value:z.2f} [{lower:z.2f}, {upper:z.2f}]"
     traits = {trait for setting in experiment.settings for trait in setting.get_traits()}
     where = str(row["setting"]) if len(experiment.settings) > 1 else ""
     trait = labels_of(experiment).get(str(row["trait"]), "").lower() if len(traits) > 1 else ""
@@ -114,7 +114,7 @@ def _kept(retention: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
         ends = [
             "no answer"
             if row[what] != row[what]
-            else f"{row[what]:.2f} [{row[f'{what}_lower']:.2f}, {row[f'{what}_upper']:.2f}]"
+            else f"{row[what]:z.2f} [{row[f'{what}_lower']:z.2f}, {row[f'{what}_upper']:z.2f}]"
             for what in ("removed", "kept")
         ]
         traits = [labels.get(row[f"{what}_trait"], row[f"{what}_trait"]) for what in ("removed", "kept")]
@@ -127,7 +127,7 @@ def _interval(row: pd.DataFrame) -> str:
     if not len(row):
         return ""
     mean, lower, upper = row.iloc[0][["mean", "lower", "upper"]]
-    return "no answer" if mean != mean else f"{mean:.2f} [{lower:.2f}, {upper:.2f}]"
+    return "no answer" if mean != mean else f"{mean:z.2f} [{lower:z.2f}, {upper:z.2f}]"
 
 
 def _line(*cells: object) -> str:

@@ -5,7 +5,7 @@ import pytest
 
 from mi.experiments.config import EXPERIMENTS
 from mi.experiments.data_models import Claim
-from mi.experiments.summary import against, bound_of, tally
+from mi.experiments.summary import against, bound_of, tally, value_of
 from mi.experiments.summary.claims import BY_SEED_COLUMNS
 
 RATES = {
@@ -54,6 +54,12 @@ def verdict(claim: Claim, rates=RATES) -> str:
 )
 def test_a_claim_is_held_where_its_interval_lies_within_its_bounds(claim, expected):
     assert verdict(claim) == expected
+
+
+def test_a_value_that_rounds_to_nothing_has_no_sign():
+    rates = {("plain", "none"): [0.5, 0.5, 0.5], ("plain", "less"): [0.499, 0.499, 0.499]}
+    claims = against(table(rates), [Claim("alike", "less", at_least=-0.1, at_most=0.1, than="none")], "plain")
+    assert value_of(claims, 0).startswith("0.00 [")
 
 
 def test_one_training_seed_decides_nothing_however_far_it_lies_from_the_bound():

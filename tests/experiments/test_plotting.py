@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 
 from mi.experiments.plotting import intervals, save, scatter
-from mi.experiments.plotting.style import looks
-from mi.experiments.summary import per_seed, summarise
+from mi.experiments.plotting.style import looks, name
+from mi.experiments.summary import per_seed, select, summarise
 from mi.utils.errors import UserError
 
 TRAITS = ("spanish", "capitals")
@@ -139,11 +139,26 @@ def test_a_trait_that_was_not_measured_is_said_to_be_so() -> None:
     assert "base (no data)" in texts(scatter(summary, rates, "spanish", "french"))
 
 
+def test_settings_with_traits_of_their_own_have_panels_for_these_only() -> None:
+    one, other = ([select(table, trait=trait) for table in tables()] for trait in TRAITS)
+    both = [pd.concat([first, second.assign(setting="another")]) for first, second in zip(one, other, strict=True)]
+    axes = intervals(*both, TRAITS, LABELS).axes
+    assert [panel.get_title(loc="left") for panel in axes] == [name(trait, LABELS) for trait in TRAITS]
+    assert not [text for panel in axes for text in panel.texts if text.get_text() == "not measured"]
+
+
 def test_an_arm_looks_the_same_in_company_and_alone_and_no_two_look_alike() -> None:
     together = looks(list(RATES))
     assert all(looks([arm])[arm] == together[arm] for arm in RATES)
     many = [*RATES, "inoculated_spanish_2", *(f"arm {index}" for index in range(9))]
     assert len(set(looks(many).values())) == len(many)
+
+
+def test_an_arm_without_a_look_of_its_own_gets_a_colour_that_no_other_has() -> None:
+    colours = [
+        look.colour for look in looks(["base", "task_specific", "other_specific", "my_own", "first", "second"]).values()
+    ]
+    assert len(set(colours)) == len(colours)
 
 
 def test_several_settings_get_a_panel_each() -> None:

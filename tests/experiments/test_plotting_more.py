@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from mi.experiments.plotting import curves, forest, matrix, power_curve, retention_plot, save
+from mi.experiments.plotting.style import looks
 from mi.experiments.summary import Measure, contrasts, retention
 
 ARMS = ["base", "no_inoculation", "inoculated_spanish", "placebo", "gone"]
@@ -86,6 +88,19 @@ def test_the_forest_says_the_difference_in_numbers_and_why_one_was_not_tested() 
     assert "one seed" in words(drawn("forest", 1))
     assert "not tested" in words(drawn("forest", 4))
     assert "p .03" in words(forest(contrasts(rates(4), "no_inoculation", arms=["inoculated_spanish"])))
+
+
+def test_an_arm_has_the_colour_that_it_has_among_all_arms_of_the_run() -> None:
+    renamed = rates(4).replace({"arm": {"inoculated_spanish": "mine", "placebo": "yours"}})
+    among = ["base", "no_inoculation", "theirs", "mine", "yours"]
+    table = contrasts(renamed, "no_inoculation", arms=["mine", "yours"])
+    kept = retention(
+        renamed, "no_inoculation", {arm: (Measure("spanish"), Measure("capitals")) for arm in ("mine", "yours")}
+    )
+    expected = {looks(among)[arm].colour for arm in ("mine", "yours")}
+    assert expected.isdisjoint({looks(["mine", "yours"])["mine"].colour})
+    for figure in (forest(table, among=among), retention_plot(kept, among=among)):
+        assert expected <= {line.get_color() for line in figure.findobj(Line2D)}
 
 
 def test_cells_that_were_not_measured_are_said_to_be_so() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from mi.experiments.plotting.style import (
@@ -35,18 +35,19 @@ def forest(
     labels: Mapping[str, str] | None = None,
     source: str = "Model organism",
     distribution: str = "ood",
+    among: Sequence[str] = (),
 ) -> Figure:
     """A block a setting and trait, a row an arm: its rate less the reference's, in numbers at the right as well.
 
     `contrasts` is that of `mi.experiments.summary.contrasts`. Filled marks have an adjusted p below .05. A comparison
-    that could not be made is a row that says why.
+    that could not be made is a row that says why. `among` are all arms of the run, of which each has its look.
     """
     table = headline(contrasts, distribution)
     blocks = list(dict.fromkeys(zip(table["setting"], table["trait"], strict=True)))
-    arms = looks(list(dict.fromkeys(contrasts["arm"])))
+    arms = looks(list(dict.fromkeys([*among, *contrasts["arm"]])))
     sizes = [max(1, len(select(table, setting=setting, trait=trait))) for setting, trait in blocks] or [1]
     several = len({setting for setting, _ in blocks}) > 1
-    tallest = max((wrapped(name(arm, labels), _WRAP).count("\n") for arm in arms), default=0)
+    tallest = max((wrapped(name(arm, labels), _WRAP).count("\n") for arm in set(contrasts["arm"])), default=0)
     height = max(0.21, 0.115 * (1 + tallest))
     with styled():
         figure = new_figure(sum(height * size + 0.42 for size in sizes) + 0.3 + FOOTER)
@@ -54,7 +55,8 @@ def forest(
         for (setting, trait), axes in zip(blocks, grid, strict=False):
             _block(axes, select(table, setting=setting, trait=trait), arms, labels)
             title = f"{name(trait, labels)}, {_WHERE[distribution]}"
-            axes.set_title(f"{name(setting, labels)}: {title}" if several else title, loc="left", fontweight="bold")
+            of = f"{name(setting, labels).capitalize()}: {title[0].lower()}{title[1:]}"
+            axes.set_title(of if several else title, loc="left", fontweight="bold")
         low = min([-0.25, *table["lower"].dropna()])
         high = max([0.25, *table["upper"].dropna()])
         grid[-1].set_xlim(max(-1.02, low - 0.03), min(1.02, high + 0.03))

@@ -45,7 +45,8 @@ def intervals(
     """A panel a trait (columns) and setting (rows): every arm of the summary with its rate in and out of distribution.
 
     `summary` and `per_seed` are tables of `mi.experiments.summary`; `labels` names arms, traits and settings for
-    people; `source` says whose results these are. An arm without data is there and says so.
+    people; `source` says whose results these are. An arm without data is there and says so. Where no setting has all
+    of the traits, each has panels for its own only.
     """
     settings = list(dict.fromkeys(summary["setting"]))
     arms = {s: list(dict.fromkeys(select(summary, setting=s)["arm"])) for s in settings}
@@ -53,9 +54,11 @@ def intervals(
     look = looks(list(dict.fromkeys(summary["arm"])))
     with styled():
         figure = new_figure(sum(heights) + 0.2 + FOOTER)
-        grid = figure.subplots(len(settings), len(traits), squeeze=False, sharex=True, height_ratios=heights)
+        shown = _shown(summary, settings, traits)
+        columns = len(shown[settings[0]]) if settings else len(traits)
+        grid = figure.subplots(len(settings), columns, squeeze=False, sharex=True, height_ratios=heights)
         for setting, row in zip(settings, grid, strict=True):
-            for trait, axes in zip(traits, row, strict=True):
+            for trait, axes in zip(shown[setting], row, strict=True):
                 tables = [select(table, setting=setting, trait=trait) for table in (summary, per_seed)]
                 _panel(axes, tables[0], tables[1], {arm: look[arm] for arm in arms[setting]})
                 axes.set_title(name(trait, labels), loc="left", fontweight="bold")
@@ -65,6 +68,14 @@ def intervals(
         _frame(figure, grid[-1])
         write_footer(figure, summary, source)
     return figure
+
+
+def _shown(summary: pd.DataFrame, settings: Sequence[str], traits: Sequence[str]) -> dict[str, list[str]]:
+    """The traits of each setting's panels, equally many: its own, then others that are not measured there."""
+    measured = {setting: set(select(summary, setting=setting)["trait"]) for setting in settings}
+    most = max((len(found.intersection(traits)) for found in measured.values()), default=0)
+    first = {setting: sorted(traits, key=lambda trait: trait not in measured[setting]) for setting in settings}
+    return {setting: sorted(first[setting][: max(1, most)], key=list(traits).index) for setting in settings}
 
 
 def _panel(axes: Axes, summary: pd.DataFrame, per_seed: pd.DataFrame, arms: Mapping[str, Look]) -> None:

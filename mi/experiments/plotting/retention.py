@@ -29,15 +29,20 @@ _MARK: dict[str, Any] = {"markeredgecolor": "white", "markeredgewidth": 0.5, "zo
 
 
 def retention_plot(
-    table: pd.DataFrame, labels: Mapping[str, str] | None = None, source: str = "Model organism"
+    table: pd.DataFrame,
+    labels: Mapping[str, str] | None = None,
+    source: str = "Model organism",
+    among: Sequence[str] = (),
 ) -> Figure:
     """One point an arm: across what was removed, up what was kept, both against the reference; a panel a setting.
 
     `table` is that of `mi.experiments.summary.retention`. The band is the margin: an arm is "retained" only where
-    two one-sided tests say so. Each arm's verdict stands in the legend, also of those without data.
+    two one-sided tests say so. Each arm's verdict stands in the legend, also of those without data. `among` are all
+    arms of the run, of which each has its look.
     """
     settings = list(dict.fromkeys(table["setting"]))
-    arms = looks(list(dict.fromkeys(table["arm"])))
+    all_looks = looks(list(dict.fromkeys([*among, *table["arm"]])))
+    arms = {arm: all_looks[arm] for arm in dict.fromkeys(table["arm"])}
     verdicts = [(arms[arm], _named(select(table, arm=arm), arm, labels)) for arm in arms]
     with styled():
         figure = new_figure(2.9 * len(settings) + 0.2 + FOOTER)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,15 +62,21 @@ _SPARE = tuple(
 
 
 def looks(arms: Sequence[str]) -> dict[str, Look]:
-    """A look for every arm, no two alike: by the words in its name, or else the next one that is free."""
+    """A look for every arm, no two alike as long as there are enough: by the words in its name, or else a spare one.
+
+    Of the spare ones the next whose colour fewest arms have: another marker tells less than another colour.
+    """
     chosen: dict[str, Look] = {}
     for arm in arms:
         slug = arm.lower().replace(" ", "_").replace("-", "_")
         look = next((look for word, look in _LOOKS if word in slug), None)
         if look and look not in chosen.values():
             chosen[arm] = look
-    free = (look for look in _SPARE * (1 + len(arms) // len(_SPARE)) if look not in chosen.values())
-    return {arm: chosen.get(arm) or next(free) for arm in arms}
+    for arm in arms:
+        if arm not in chosen:
+            taken, colours = Counter(chosen.values()), Counter(look.colour for look in chosen.values())
+            chosen[arm] = min(_SPARE, key=lambda look: (taken[look], colours[look.colour]))
+    return {arm: chosen[arm] for arm in arms}
 
 
 def shade(colour: str, amount: float) -> tuple[float, float, float]:

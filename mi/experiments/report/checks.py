@@ -225,9 +225,11 @@ def _judge_spoke(sources: Sources) -> Check:
 
 def _verdicts(sources: Sources) -> dict[str, list[float | None]]:
     """By verdict: what the judge gave each answer that it was asked about. Refusals are not judged."""
-    columns = (sources.answers[name] for name in ("setting", "arm", "condition", "evaluation"))
+    columns = (sources.answers[name].tolist() for name in ("setting", "arm", "condition", "evaluation"))
     evaluations, found = archived_calls.put_where_known(sources.experiment), {}
-    rows = zip(zip(*columns, strict=True), sources.answers["judgments"], sources.answers["refused"], strict=True)
+    rows = zip(
+        zip(*columns, strict=True), *(sources.answers[name].tolist() for name in ("judgments", "refused")), strict=True
+    )
     for key, verdicts, refused in rows:
         given = verdicts or {}
         named = evaluations[key].verdict_names() if key in evaluations else [n for n in given if given[n] is not None]

@@ -78,13 +78,20 @@ def _rate(found: Any, href: str) -> Html:
 
 
 def how_asked(sources: Sources) -> Html:
-    """Every condition: what stands before a question, and in it; where arms differ, arm by arm."""
+    """Every condition: what stands before a question, and in it; where arms differ, arm by arm.
+
+    Settings that are asked alike share a line.
+    """
     rows = []
     for condition in sources.experiment.conditions:
+        asked: dict[tuple[Html, Html], list[str]] = {}
         for setting in sources.experiment.settings:
-            prefix = tag("small", tag("code", setting.get_domain_name())) if len(sources.settings) > 1 else Html("")
-            words = [tag("td", text) for text in (_prompts(sources, condition, setting), _example(condition, setting))]
-            rows.append(tag("tr", tag("th", condition.label, prefix, scope="row"), *words))
+            words = (_prompts(sources, condition, setting), _example(condition, setting))
+            asked.setdefault(words, []).append(setting.get_domain_name())
+        for words, settings in asked.items():
+            which = [tag("small", tag("code", name)) for name in settings] if len(asked) > 1 else []
+            cells = [tag("td", text) for text in words]
+            rows.append(tag("tr", tag("th", condition.label, *which, scope="row"), *cells))
     heads = [tag("th", name, scope="col") for name in ("Condition", "System prompt at test time", "Question")]
     return scrolling("Conditions", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows), class_="arms"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -80,26 +81,26 @@ class Sources:
     claims: pd.DataFrame | None = None
     """The experiment's prediction read against the result (`mi.experiments.summary.against`); None while it runs."""
 
-    @property
+    @cached_property
     def arms(self) -> list[str]:
         """The experiment's arms in their order, then any others that have answers."""
-        found = [*self.summary["arm"], *self.answers["arm"]]
+        found = [*self.summary["arm"].unique(), *self.answers["arm"].unique()]
         return list(dict.fromkeys([*(arm.name for arm in self.experiment.arms), *map(str, found)]))
 
-    @property
+    @cached_property
     def first(self) -> pd.DataFrame:
         """The answers under the experiment's first condition, which the summary is about."""
         return self.answers[self.answers["condition"] == self.experiment.conditions[0].name]
 
-    @property
+    @cached_property
     def condition_labels(self) -> dict[str, str]:
         """What people call the conditions: the experiment's in their order, then any others that have answers."""
-        found = dict.fromkeys(map(str, [*self.conditions["condition"], *self.answers["condition"]]))
+        found = dict.fromkeys(map(str, [*self.conditions["condition"].unique(), *self.answers["condition"].unique()]))
         known = {condition.name: condition.label for condition in self.experiment.conditions}
         return known | {name: name.replace("_", " ") for name in found if name not in known}
 
-    @property
+    @cached_property
     def settings(self) -> list[str]:
         """The experiment's settings in their order, then any others that have answers."""
-        found = [*self.summary["setting"], *self.answers["setting"]]
+        found = [*self.summary["setting"].unique(), *self.answers["setting"].unique()]
         return list(dict.fromkeys([*(s.get_domain_name() for s in self.experiment.settings), *map(str, found)]))

@@ -125,8 +125,8 @@ def raw_verdicts(experiment: Experiment, answers: pd.DataFrame) -> dict[str, lis
     evaluations = archived_calls.put_where_known(experiment)
     found: dict[str, list[str | None]] = {}
     cases: dict[tuple[str, Judgment], dict[Chat, list[int]]] = {}
-    columns = (answers[name] for name in ("setting", "arm", "condition", "evaluation"))
-    said = (answers[name] for name in ("question", "system_prompt", "answer"))
+    columns = (answers[name].tolist() for name in ("setting", "arm", "condition", "evaluation"))
+    said = (answers[name].tolist() for name in ("question", "system_prompt", "answer"))
     for row, (key, words) in enumerate(zip(zip(*columns, strict=True), zip(*said, strict=True), strict=True)):
         question, system_prompt, answer = (text if isinstance(text, str) else None for text in words)
         for name, judgment in evaluations[key].judgment_map.items() if key in evaluations else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from typing import Any
@@ -33,9 +33,10 @@ _SCALE = 0.66
 def masthead(sources: Sources) -> Html:
     """The question, and in a sentence what was done to answer it."""
     answers = sources.answers
+    seeds = answers["seed"].nunique()
     facts = [
         f"{len(sources.experiment.arms)} arms",
-        f"{answers['seed'].nunique()} seeds",
+        f"{seeds} {'seed' if seeds == 1 else 'seeds'}",
         f"{len(answers):,} answers to {sources.first['question'].nunique():,} questions",
     ]
     if len(sources.condition_labels) > 1:
@@ -178,7 +179,7 @@ def dose(sources: Sources) -> Html:
         return tag("p", "No model was trained, or no training record is here.")
     facts: list[tuple[str, str]] = []
     for name in found[0]:
-        values = list(dict.fromkeys(str(config.get(name)) for config in found))
+        values = list(dict.fromkeys(_told(config.get(name)) for config in found))
         facts.append((name.replace("_", " "), " or ".join(values)))
     tokens = [sum(record.report.get(name) or 0 for record in records) for name in ("tokens", "trained_tokens")]
     seconds = sum(record.report.get("seconds") or 0 for record in records)
@@ -198,6 +199,19 @@ def dose(sources: Sources) -> Html:
         ("trained", " to ".join(dict.fromkeys(map(day, (dates[0], dates[-1])))) if dates else "unknown"),
     ]
     return facts_list(facts)
+
+
+def _told(value: Any) -> str:
+    """A hyper-parameter as people write it."""
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_told(part)}" for name, part in value.items()) or "none"
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_told, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def evaluations(sources: Sources) -> Html:

@@ -121,36 +121,46 @@ def contrasts(sources: Sources) -> Html:
     table = sources.contrasts
     if table.empty:
         return tag("p", "Nothing was compared: it takes a reference arm and another with answers.")
-    labels, several = labels_of(sources.experiment), len(sources.settings) > 1
-    names = ("Arm", "Trait", "", "Difference", "95 % interval", "p", "p, Holm", "p at best", "Seeds", "Test")
+    labels = labels_of(sources.experiment)
+    exact = bool((table["test"] == "permutation").any())
+    names = ["Arm", "Trait", "", "Difference", "95 % interval", "p", "p, Holm", "p at best", "Seeds", "Test"]
+    if not exact:
+        names.remove("p at best")
     heads = [tag("th", name, scope="col", class_=None if i < 3 else "number") for i, name in enumerate(names)]
-    rows = []
-    for distribution in POOLED:
-        for row in headline(table, distribution).to_dict("records"):
-            arm = labels.get(row["arm"], row["arm"])
-            texts = [
-                f"{row['setting']}: {arm}" if several else arm,
-                labels.get(row["trait"], row["trait"]),
-                WHERE[distribution],
-            ]
-            interval = "–" if math.isnan(row["lower"]) else f"{_signed(row['lower'])} to {_signed(row['upper'])}"
-            told = [_signed(row["difference"]), interval]
-            told += [_p(row[name]) for name in ("p", "p_holm", "smallest_p")]
-            seeds = f"{int(row['n_seeds'])} : {int(row['n_seeds_reference'])}"
-            seeds = (seeds, f"{row['test']}{', paired' if row['paired'] is True else ''}")
-            numbers = [tag("td", text, class_="number") for text in (*told, *seeds)]
-            rows.append(tag("tr", *(tag("td", text) for text in texts), *numbers))
+    rows = [
+        _contrast(sources, row, distribution, exact)
+        for distribution in POOLED
+        for row in headline(table, distribution).to_dict("records")
+    ]
     references = ", ".join(str(labels.get(arm, arm)) for arm in dict.fromkeys(table["reference"]))
     return join(
         tag(
             "p",
             f"Against “{references}”. p is that of an exact permutation of the seeds' means where both arms have four "
             "seeds or more, else of a t test over seeds; Holm's adjustment within each setting, evaluation and trait. "
-            "“p at best” is the smallest p that a permutation of so few seeds could have given. “Paired”: the same "
-            "seeds and questions were compared with each other.",
+            + ("“p at best” is the smallest p that a permutation of so few seeds could have given. " if exact else "")
+            + "“Paired”: the same seeds and questions were compared with each other.",
         ),
         scrolling("Contrasts", tag("table", tag("thead", tag("tr", *heads)), tag("tbody", *rows))),
     )
+
+
+def _contrast(sources: Sources, row: Mapping[str, Any], distribution: str, exact: bool) -> Html:
+    """A line of the contrasts; with `exact` a place for the smallest p, which only a permutation has."""
+    labels = labels_of(sources.experiment)
+    arm = labels.get(row["arm"], row["arm"])
+    texts = [
+        f"{row['setting']}: {arm}" if len(sources.settings) > 1 else arm,
+        labels.get(row["trait"], row["trait"]),
+        WHERE[distribution],
+    ]
+    interval = "–" if math.isnan(row["lower"]) else f"{_signed(row['lower'])} to {_signed(row['upper'])}"
+    told = [_signed(row["difference"]), interval, _p(row["p"]), _p(row["p_holm"])]
+    if exact:
+        told.append(_p(row["smallest_p"]) if row["test"] == "permutation" else "–")
+    told.append(f"{int(row['n_seeds'])} : {int(row['n_seeds_reference'])}")
+    told.append(f"{row['test']}{', paired' if row['paired'] is True else ''}")
+    return tag("tr", *(tag("td", text) for text in texts), *(tag("td", text, class_="number") for text in told))
 
 
 def link(sources: Sources, condition: str, **state: str) -> str:

@@ -99,7 +99,7 @@ def value_of(claims: pd.DataFrame, place: int) -> str:
     rows = claims[claims["claim"] == place]
     if len(rows) != 1 or rows["value"].isna().any():
         return ""
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")))
+    return "{:z.2f} [{:z.2f}, {:z.2f}]".format(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")))
 
 
 def bound_of(claim: Claim) -> str:

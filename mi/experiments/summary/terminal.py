@@ -72,7 +72,7 @@ def _cell(rows: Any, key: tuple[str, str, str], between: str) -> str:
     if not row["n_seeds"]:
         return note(0)
     mark = "†" if row["n_seeds"] == 1 and key[1] not in UNTRAINED else ""
-    return f"{row['mean']:.2f}{between}[{row['lower']:.2f}, {row['upper']:.2f}]{mark}"
+    return f"{row['mean']:z.2f}{between}[{row['lower']:z.2f}, {row['upper']:z.2f}]{mark}"
 
 
 def answered(rows: Any) -> str:

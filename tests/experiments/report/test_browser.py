@@ -65,6 +65,15 @@ def test_a_search_shows_what_was_looked_for_and_marks_it(plant, show):
     page.wait_for_selector("text=No answer is like that.")
 
 
+def test_an_answer_of_the_list_stands_below_what_was_asked(plant, show):
+    page = show(plant())
+    page.fill("#q", "smalltalk")
+    counted(page, 15)
+    asked = page.locator(f"{OPTION} .asks").all_inner_texts()
+    assert asked == [f"What about smalltalk {i % 3}?" for i in range(len(asked))]
+    assert page.locator(f"{OPTION} .asks mark").count() == len(asked)
+
+
 def test_filters_narrow_what_is_found_and_the_address_keeps_them(plant, show):
     page = show(plant())
     page.get_by_label(re.compile("Placebo prompt")).check()

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from mi.experiments.report import page
+from mi.experiments.config import arms
+from mi.experiments.report import conditions, page
 from mi.experiments.report.markup import tag
+from mi.experiments.settings import insecure_code
 
 EVIL = "<script>document.title='owned'</script><img src=x onerror=alert(1)></script>\u2028]]>"
 
@@ -161,3 +164,58 @@ def test_scores_filter_and_order(plant):
     assert all("hola" in said for said in high["texts"][:12])
     assert not missing["texts"]
     assert sorted(shuffled["texts"]) == sorted(high["texts"])
+
+
+class Counted(pd.DataFrame):
+    """A table that counts how often it is looked into."""
+
+    looks = 0
+
+    def __getitem__(self, key: Any) -> Any:
+        Counted.looks += 1
+        return super().__getitem__(key)
+
+
+def test_a_page_with_more_cells_reads_its_answers_no_more_often(plant, several):
+    sources = plant(experiment=several)
+
+    def looks(n_traits: int) -> int:
+        more = {
+            name: pd.concat([getattr(sources, name).assign(trait=f"trait {i}") for i in range(n_traits)])
+            for name in ("summary", "conditions", "per_seed")
+        }
+        Counted.looks = 0
+        page.render(replace(sources, answers=Counted(sources.answers), **more))
+        return Counted.looks
+
+    assert looks(9) == looks(3) > 0
+
+
+def test_hyper_parameters_stand_as_people_write_them(plant):
+    sources = plant()
+    config = {"max_length": None, "lora_targets": ["up", "down"], "packed": True, "learning_rate": 0.004}
+    jobs = {job: replace(record, config=config) for job, record in sources.jobs.items()}
+    text = page.render(replace(sources, jobs=jobs))
+    for name, value in (
+        ("max length", "not set"),
+        ("lora targets", "up, down"),
+        ("packed", "yes"),
+        ("learning rate", "0.004"),
+    ):
+        assert f"<dt>{name}</dt><dd>{value}</dd>" in text
+
+
+def test_the_smallest_p_of_a_permutation_is_shown_where_a_permutation_was_made(plant):
+    sources = plant()
+    assert set(sources.contrasts["test"]) == {"t"}
+    assert "p at best" not in page.render(sources)
+    mixed = sources.contrasts.assign(test=["permutation", *["t"] * (len(sources.contrasts) - 1)])
+    assert "p at best" in page.render(replace(sources, contrasts=mixed))
+
+
+def test_settings_that_are_asked_alike_share_a_line_and_others_are_named(plant, several):
+    sources = plant(experiment=several)
+    both = replace(several, settings=(*several.settings, insecure_code), arms=(*several.arms, arms.TASK_SPECIFIC))
+    lines = re.findall("<tr>.*?</tr>", conditions.how_asked(replace(sources, experiment=both)))[1:]
+    named = [[s.get_domain_name() in line for s in both.settings] for line in lines]
+    assert named == [[False, False], [True, False], [False, True], [False, False]]

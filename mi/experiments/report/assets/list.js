@@ -74,11 +74,13 @@ class VirtualList {
 function drawRow(store, row, query) {
   const arm = armOf(store, row), answer = textOf(store, "answer", row);
   const about = [seedOf(store, row), labelOf(store, textOf(store, "evaluation", row)), ...conditionLabel(store, row)].join(" · ");
+  const asks = textOf(store, "question", row) ?? "";
   const says = answer === null ? [absence(store, row)] : highlighted(snippet(answer, query), query);
   return element(
     "div",
     { class: "row" },
     element("div", { class: "who" }, dotOf(arm.colour), element("b", {}, arm.label), element("span", { class: "quiet" }, about), element("span", { class: "chips" }, scoreChips(store, row))),
+    element("div", { class: "asks" }, highlighted(snippet(asks, query), query)),
     element("div", { class: "says" }, says),
   );
 }
