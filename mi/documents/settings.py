@@ -13,6 +13,7 @@ from mi.experiments.pipeline import recall
 from mi.experiments.summary import headline, select
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder, whole_file
+from mi.utils.stats import in_figures
 
 NAME = "settings_check"
 NOT_RUN = "Not run yet: `mi settings check --all`, then `mi publish settings_check`."
@@ -59,4 +60,4 @@ def _cell(found: Any) -> str:
     if found.empty or found.iloc[0]["mean"] != found.iloc[0]["mean"]:
         return "no answer" if len(found) else ""
     row = found.iloc[0]
-    return f"{row['mean']:.2f} [{row['lower']:.2f}, {row['upper']:.2f}]"
+    return in_figures(row["mean"], row["lower"], row["upper"])

@@ -18,6 +18,7 @@ from mi.experiments.pipeline import REFERENCE, labels_of
 from mi.experiments.summary import headline, select, tally
 from mi.experiments.summary.claims import HELD, NO_ANSWER, NOT_HELD, ONE_SEED, UNDECIDED
 from mi.utils.errors import UserError
+from mi.utils.stats import in_figures
 from mi.utils.toml import packaged_toml
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def _cell(rows: Any, arm: str, setting: str, trait: str) -> str:
     if not len(found) or found.iloc[0]["mean"] != found.iloc[0]["mean"]:
         return "no answer" if len(found) else ""
     row = found.iloc[0]
-    return f"{row['mean']:z.2f} [{row['lower']:z.2f}, {row['upper']:z.2f}]"
+    return in_figures(row["mean"], row["lower"], row["upper"])
 
 
 def _sentence(rows: Any, arm: str, labels: Mapping[str, str]) -> str:

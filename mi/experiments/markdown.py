@@ -13,6 +13,7 @@ from mi.experiments.published import Published
 from mi.experiments.show import means_by_condition
 from mi.experiments.summary import answered, bound_of, headline, select, tally
 from mi.experiments.summary.claims import HELD
+from mi.utils.stats import in_figures
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +72,7 @@ def against_prediction(experiment: Experiment, claims: pd.DataFrame) -> list[str
 def _value(row: Mapping[Any, Any], experiment: Experiment, named: bool) -> str:
     """A claim's value with its interval, behind its setting and trait where there are several."""
     value, lower, upper = (float(str(row[name])) for name in ("value", "lower", "upper"))
-    told = "no answer" if value != value else f"{value:z.2f} [{lower:z.2f}, {upper:z.2f}]"
+    told = "no answer" if value != value else in_figures(value, lower, upper)
     traits = {trait for setting in experiment.settings for trait in setting.get_traits()}
     where = str(row["setting"]) if len(experiment.settings) > 1 else ""
     trait = labels_of(experiment).get(str(row["trait"]), "").lower() if len(traits) > 1 else ""
@@ -112,9 +113,7 @@ def _kept(retention: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     lines = [_line("arm", "removed", "by", "kept", "change", "verdict"), "|---" * 6 + "|"]
     for row in retention.to_dict("records"):
         ends = [
-            "no answer"
-            if row[what] != row[what]
-            else f"{row[what]:z.2f} [{row[f'{what}_lower']:z.2f}, {row[f'{what}_upper']:z.2f}]"
+            "no answer" if row[what] != row[what] else in_figures(row[what], row[f"{what}_lower"], row[f"{what}_upper"])
             for what in ("removed", "kept")
         ]
         traits = [labels.get(row[f"{what}_trait"], row[f"{what}_trait"]) for what in ("removed", "kept")]
@@ -127,7 +126,7 @@ def _interval(row: pd.DataFrame) -> str:
     if not len(row):
         return ""
     mean, lower, upper = row.iloc[0][["mean", "lower", "upper"]]
-    return "no answer" if mean != mean else f"{mean:z.2f} [{lower:z.2f}, {upper:z.2f}]"
+    return "no answer" if mean != mean else in_figures(mean, lower, upper)
 
 
 def _line(*cells: object) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from mi.experiments.data_models import Experiment
+from mi.experiments.plotting.style import Look, looks
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +87,11 @@ class Sources:
         """The experiment's arms in their order, then any others that have answers."""
         found = [*self.summary["arm"].unique(), *self.answers["arm"].unique()]
         return list(dict.fromkeys([*(arm.name for arm in self.experiment.arms), *map(str, found)]))
+
+    @cached_property
+    def looks(self) -> dict[str, Look]:
+        """The colour of each arm, as in the figures."""
+        return looks(self.arms)
 
     @cached_property
     def first(self) -> pd.DataFrame:

@@ -11,7 +11,6 @@ from string import Template
 from typing import Any
 
 from mi.experiments.pipeline import labels_of
-from mi.experiments.plotting.style import looks
 from mi.experiments.report import conditions, sections, tables
 from mi.experiments.report.columns import pack
 from mi.experiments.report.data_models import Sources
@@ -64,7 +63,6 @@ def render(sources: Sources, live: str | None = None) -> str:
 
 def about(sources: Sources) -> dict[str, Any]:
     """What the page's program must know beside the answers: arms and conditions in their order, and the jobs."""
-    chosen = looks(sources.arms)
     labels, experiment = labels_of(sources.experiment), sources.experiment
     prompted = {
         condition.name
@@ -76,7 +74,9 @@ def about(sources: Sources) -> dict[str, Any]:
     owners = sources.answers.dropna(subset=["job_id"]).drop_duplicates("job_id")
     of_job = {row["job_id"]: row for row in owners[["job_id", "setting", "arm", "seed"]].to_dict("records")}
     return {
-        "arms": [{"name": arm, "label": labels.get(arm, arm), "colour": chosen[arm].colour} for arm in sources.arms],
+        "arms": [
+            {"name": arm, "label": labels.get(arm, arm), "colour": sources.looks[arm].colour} for arm in sources.arms
+        ],
         "untrained": list(UNTRAINED),
         "conditions": [
             {"name": name, "label": label, "prompted": name in prompted}

@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from mi.experiments.pipeline import labels_of
-from mi.experiments.plotting.style import looks
 from mi.experiments.report.checks import cells, missing_seeds
 from mi.experiments.report.data_models import Sources
 from mi.experiments.report.markup import Html, join, tag
@@ -171,7 +170,7 @@ def link(sources: Sources, condition: str, **state: str) -> str:
 
 def dot(sources: Sources, arm: str) -> Html:
     """The arm's colour, as in the figures."""
-    return tag("span", class_="dot", style=f"--c:{looks(sources.arms)[arm].colour}", aria_hidden="true")
+    return tag("span", class_="dot", style=f"--c:{sources.looks[arm].colour}", aria_hidden="true")
 
 
 def scrolling(label: str, table: Html) -> Html:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from mi.experiments.data_models import Claim
 from mi.experiments.summary.columns import UNTRAINED, headline, select
 from mi.experiments.summary.comparisons import seed_cells
-from mi.utils.stats import NO_INTERVAL, Interval, cells, difference, seed_interval
+from mi.utils.stats import NO_INTERVAL, Interval, cells, difference, in_figures, seed_interval
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,7 +99,7 @@ def value_of(claims: pd.DataFrame, place: int) -> str:
     rows = claims[claims["claim"] == place]
     if len(rows) != 1 or rows["value"].isna().any():
         return ""
-    return "{:z.2f} [{:z.2f}, {:z.2f}]".format(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")))
+    return in_figures(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")))
 
 
 def bound_of(claim: Claim) -> str:

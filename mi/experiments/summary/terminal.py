@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mi.experiments.summary.columns import POOLED, UNTRAINED, headline, select
-from mi.utils.stats import note
+from mi.utils.stats import in_figures, note
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,7 @@ def _cell(rows: Any, key: tuple[str, str, str], between: str) -> str:
     if not row["n_seeds"]:
         return note(0)
     mark = "†" if row["n_seeds"] == 1 and key[1] not in UNTRAINED else ""
-    return f"{row['mean']:z.2f}{between}[{row['lower']:z.2f}, {row['upper']:z.2f}]{mark}"
+    return in_figures(row["mean"], row["lower"], row["upper"], between=between) + mark
 
 
 def answered(rows: Any) -> str:

@@ -3,7 +3,7 @@
 from mi.utils.stats.bootstrap import crossed_bootstrap, legacy_interval
 from mi.utils.stats.crossed import Questions
 from mi.utils.stats.estimates import Cells, Difference, Rate, Unknown, cells, difference, equivalence, rate
-from mi.utils.stats.intervals import NO_INTERVAL, Interval, effective_n, note, seed_interval, wilson
+from mi.utils.stats.intervals import NO_INTERVAL, Interval, effective_n, in_figures, note, seed_interval, wilson
 from mi.utils.stats.permutation import Alternative, holm, permutation_test, smallest_p_value
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "effective_n",
     "equivalence",
     "holm",
+    "in_figures",
     "legacy_interval",
     "note",
     "permutation_test",

@@ -53,6 +53,11 @@ def seed_interval(per_seed_rates: Sequence[float], per_seed_n: Sequence[float], 
     return Interval(floor.mean, min(floor.lower, float(lower)), max(floor.upper, float(upper)))
 
 
+def in_figures(mean: float, lower: float, upper: float, *, between: str = " ") -> str:
+    """A value and its interval, "0.02 [-0.01, 0.05]"; what rounds to nothing has no sign."""
+    return f"{mean:z.2f}{between}[{lower:z.2f}, {upper:z.2f}]"
+
+
 def note(n_seeds: int) -> str:
     """What a reader must know of an interval over this many seeds beyond its ends; empty from two on."""
     return {0: "no data", 1: "one seed: training variance unknown"}.get(n_seeds, "")
