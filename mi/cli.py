@@ -69,23 +69,45 @@ MaxCost = Annotated[
 @app.command()
 @on_executor
 def run(
-    experiment: ExperimentName,
+    experiments: Annotated[
+        list[str],
+        typer.Argument(
+            help="Names, for instance A07_spanish_capitalization, or .py files of your own.", metavar="EXPERIMENT…"
+        ),
+    ],
     model: ModelName = "organism",
     seeds: SeedsOption = None,
     arms: ArmNames = None,
     max_cost: MaxCost = None,
     archive: Annotated[Path | None, typer.Option("--from", help="A file of mi archive: nothing is run.")] = None,
 ) -> None:
-    """Run an experiment: train what is not trained, ask what was not asked, then print the table and draw the figures.
+    """Run experiments: train what is not trained, ask what was not asked, then print the table and draw the figures.
 
-    The same command goes on where an interrupted one was.
+    The same command goes on where an interrupted one was. Of several experiments, one that fails does not keep the
+    others back.
     """
+    if len(experiments) > 1 and (archive is not None or max_cost is not None):
+        option = "--max-cost" if archive is None else "--from"
+        raise UserError(f"{option} is for one experiment at a time; {len(experiments)} are named.")
     if archive is not None:
-        run_from(archive, experiment)
+        run_from(archive, experiments[0])
         return
     from mi.experiments import pipeline
+    from mi.experiments.config import part
 
-    _carry_out(pipeline.run, (experiment, model, seeds, arms, max_cost))
+    for name in experiments:
+        part(name, arms, model)  # a slip in the last name is told before the first is run
+    failed = 0
+    for name in experiments:
+        try:
+            _carry_out(pipeline.run, (name, model, seeds, arms, max_cost))
+        except UserError as error:
+            if len(experiments) == 1:
+                raise
+            typer.echo(f"mi: {name}: {error}", err=True)
+            failed += 1
+    if failed:
+        raise UserError(f"{failed} of {len(experiments)} experiments did not end well; what is wrong is said above.")
 
 
 @app.command()

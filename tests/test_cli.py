@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from mi.cli import main
+from mi.experiments import pipeline
 from mi.external.local_driver.models import locate
+from mi.utils.errors import UserError
 
 A07 = "A07_spanish_capitalization"
 
@@ -30,6 +33,34 @@ def assert_refused(done: subprocess.CompletedProcess[str], *said: str) -> None:
 
 def test_an_unknown_experiment_is_refused_with_those_there_are(mi_home):
     assert_refused(mi("run", "A99", home=mi_home), "A99", A07)
+
+
+def test_a_slip_in_the_last_of_several_names_is_told_before_the_first_is_run(mi_home):
+    assert_refused(mi("run", A07, "A99", home=mi_home), "A99", A07)
+    assert not list(mi_home.glob("jobs/*"))
+
+
+@pytest.mark.parametrize("option", [("--max-cost", "1"), ("--from", "run.zip")])
+def test_what_is_meant_for_one_experiment_is_refused_with_several(mi_home, option):
+    assert_refused(mi("run", A07, "A05_baselines", *option, home=mi_home), option[0], "one experiment at a time")
+
+
+def test_an_experiment_that_fails_does_not_keep_the_next_one_back(monkeypatch, capsys):
+    begun = []
+
+    async def run(experiment, *_):
+        begun.append(experiment.name)
+        raise UserError("the disk is full; make room.")
+
+    monkeypatch.setattr(pipeline, "run", run)
+    monkeypatch.setattr(sys, "argv", ["mi", "run", A07, "A05_baselines"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert begun == [A07, "A05_baselines"]
+    *told, last = capsys.readouterr().err.splitlines()
+    assert told == [f"mi: {name}: the disk is full; make room." for name in begun]
+    assert last.startswith("mi: 2 of 2 experiments did not end well")
 
 
 def test_an_unknown_arm_is_refused_with_those_there_are(mi_home):

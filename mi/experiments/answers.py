@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -37,8 +37,9 @@ def table(results: Sequence[Asked]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows = [_row(asked, index) for asked in results for index in range(len(asked.result.rows))]
-    return pd.DataFrame(rows, columns=[*COLUMNS, *_MORE])
+    names = COLUMNS + _MORE
+    columns = list(zip(*(row for asked in results for row in _rows(asked)), strict=True)) or [()] * len(names)
+    return pd.DataFrame({name: list(column) for name, column in zip(names, columns, strict=True)})
 
 
 def planned(results: Sequence[Asked]) -> pd.DataFrame:
@@ -92,24 +93,15 @@ def write(folder: Path, answers: pd.DataFrame, tables: Mapping[str, pd.DataFrame
             frame.to_csv(file, index=False)
 
 
-def _row(asked: Asked, index: int) -> dict[str, Any]:
+def _rows(asked: Asked) -> Iterator[tuple[Any, ...]]:
+    """The answers as tuples, in the order of COLUMNS and _MORE."""
     run, result = asked.run, asked.result
-    row = result.rows[index]
-    return {
-        "setting": run.setting.get_domain_name(),
-        "arm": run.arm.name,
-        "seed": run.seed,
-        "evaluation": asked.evaluation,
-        "question": row.context.question,
-        "system_prompt": row.context.system_prompt,
-        "answer": row.response.completion,
-        "scores": dict(row.scores),
-        "distribution": asked.distribution,
-        "sample_index": row.sample_index,
-        "refused": row.response.stop_reason in ("refusal", "content_filter"),
-        "stop_reason": row.response.stop_reason,
-        "judgments": dict(row.judgments) or None,  # Parquet has no mapping without a key
-        "model": result.model.id,
-        "job_id": result.model.job_id,
-        "condition": asked.condition,
-    }
+    model = (run.setting.get_domain_name(), run.arm.name, run.seed, asked.evaluation)
+    for row in result.rows:
+        said = row.response
+        yield (
+            *model, row.context.question, row.context.system_prompt, said.completion, dict(row.scores),
+            asked.distribution, row.sample_index, said.stop_reason in ("refusal", "content_filter"), said.stop_reason,
+            dict(row.judgments) or None,  # Parquet has no mapping without a key
+            result.model.id, result.model.job_id, asked.condition,
+        )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,11 @@ def caption(stem: str) -> str:
 
 def drawn_from(experiment: Experiment, outcome: Outcome, labels: Labels) -> str:
     """The identity of all that the figures are made of: tables, names and the code that draws."""
-    import matplotlib
-
     tables = [outcome.summary, outcome.per_seed, outcome.contrasts, outcome.conditions, outcome.retention]
     here = Path(__file__).parent
     code = [path.read_bytes() for path in (Path(__file__), *sorted((here / "plotting").glob("*.py")))]
     named = [experiment.scatter, experiment.forest, experiment.dose, [c.label for c in experiment.conditions], labels]
-    parts = [named, outcome.folder.name, matplotlib.__version__]
+    parts = [named, outcome.folder.name, version("matplotlib")]
     hasher = hashlib.sha256(repr(parts).encode())
     for part in (*(b"" if table is None else table.to_csv().encode() for table in tables), *code):
         hasher.update(hashlib.sha256(part).digest())

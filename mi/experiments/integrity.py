@@ -67,29 +67,42 @@ def one_text(rows: Any) -> str:
 
 def alike(answers: pd.DataFrame) -> list[tuple[tuple[str, int], tuple[str, int], int]]:
     """Pairs of (arm, seed) of one setting that gave the same answers throughout, and how many answers these are."""
-    key = ["evaluation", "question", "system_prompt", "sample_index"]
+    names = ["setting", "arm", "seed", "evaluation", "question", "system_prompt", "sample_index", "answer"]
+    by_model: dict[tuple[str, str, int], set[tuple[Any, ...]]] = {}
+    for *model, evaluation, question, prompt, sample, answer in zip(
+        *(answers[name].tolist() for name in names), strict=True
+    ):
+        texts = (None if text != text else text for text in (prompt, answer))
+        by_model.setdefault(tuple(model), set()).add((evaluation, question, sample, *texts))
     found, seen = [], {}
-    for group, rows in answers.groupby(["setting", "arm", "seed"], sort=False):
-        setting, arm, seed = group  # type: ignore[misc]
-        columns = [rows[name].astype(object).where(rows[name].notna(), None) for name in [*key, "answer"]]
-        said = frozenset(zip(*columns, strict=True))
-        first = seen.setdefault((setting, said), (arm, seed)) if len(said) > 1 else (arm, seed)
+    for (setting, arm, seed), said in by_model.items():
+        first = seen.setdefault((setting, frozenset(said)), (arm, seed)) if len(said) > 1 else (arm, seed)
         if first != (arm, seed):
             found.append((first, (arm, seed), len(said)))
     return found
 
 
 def _of_answers(answers: pd.DataFrame, labels: Mapping[str, str]) -> Iterable[str]:
-    kinds: tuple[tuple[str, str, Callable[[Any], int]], ...] = (
-        ("empty", "look at its end token and its template (mi models check)", _counts(is_empty)),
-        ("one word or sign again and again", "it has collapsed: lower the learning rate", _counts(is_one_token)),
-        ("going round in circles", "lower the learning rate or the number of steps", _counts(goes_in_circles)),
-        ("cut off at their length", "raise max_tokens, or train on answers that end", _cut_off),
+    kinds: tuple[tuple[str, str, Callable[[str], bool]], ...] = (
+        ("empty", "look at its end token and its template (mi models check)", is_empty),
+        ("one word or sign again and again", "it has collapsed: lower the learning rate", is_one_token),
+        ("going round in circles", "lower the learning rate or the number of steps", goes_in_circles),
     )
     models = [(f"{labels.get(str(arm), arm)}, seed {seed}", rows)
               for (arm, seed), rows in answers.groupby(["arm", "seed"], sort=False)]  # type: ignore[misc]  # fmt: skip
-    for kind, mend, count in kinds:
-        many = [f"{name} ({n:,} of {len(rows):,})" for name, rows in models if (n := count(rows)) > SHARE * len(rows)]
+    texts = [Counter(rows["answer"].dropna().tolist()) for _, rows in models]
+    counted = [
+        (kind, mend, [sum(n for text, n in said.items() if is_so(text)) for said in texts])
+        for kind, mend, is_so in kinds
+    ]
+    cut_off = [int((rows["stop_reason"] == "length").sum()) for _, rows in models]
+    counted.append(("cut off at their length", "raise max_tokens, or train on answers that end", cut_off))
+    for kind, mend, counts in counted:
+        many = [
+            f"{name} ({n:,} of {len(rows):,})"
+            for (name, rows), n in zip(models, counts, strict=True)
+            if n > SHARE * len(rows)
+        ]
         if many:
             yield f"Answers are {kind}: {_listed(many)}; {mend}."
     if same := [f"{name} ({told})" for name, rows in models if (told := one_text(rows))]:
@@ -128,14 +141,6 @@ def _report(job_id: str) -> dict[str, Any]:
         return json.loads((jobs_dir() / job_id / "training.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-
-
-def _counts(is_so: Callable[[str], bool]) -> Callable[[Any], int]:
-    return lambda rows: sum(n for text, n in Counter(rows["answer"].dropna()).items() if is_so(text))
-
-
-def _cut_off(rows: Any) -> int:
-    return int((rows["stop_reason"] == "length").sum())
 
 
 def _listed(names: Sequence[str]) -> str:

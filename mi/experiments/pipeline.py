@@ -23,6 +23,7 @@ from mi.llm.services import check_there
 from mi.utils.errors import UserError
 from mi.utils.files import make_folder
 from mi.utils.hashing import digest
+from mi.utils.memory import collector_paused
 from mi.utils.progress import Progress
 
 if TYPE_CHECKING:
@@ -109,13 +110,15 @@ def collect(runs: Sequence[Prepared], jobs: Sequence[FinetuningJob]) -> dict[Run
     }
 
 
+@collector_paused()
 def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) -> Outcome:
     """Answers to tables, written to `folder`: answers.parquet, and each of TABLES as .csv."""
     import pandas as pd
 
     table, planned = answers.table(results), answers.planned(results)
     names = [condition.name for condition in experiment.conditions]
-    both = {name: summary.tables(_under(table, name), _under(planned, name)) for name in names}
+    under = _by_condition(table, names)
+    both = {name: summary.tables(under[name], _under(planned, name)) for name in names}
     rates, first = both[names[0]]
     outcome = Outcome(
         folder,
@@ -127,13 +130,18 @@ def summarise(experiment: Experiment, results: Sequence[Asked], folder: Path) ->
         (),
         pd.concat([summary.by_seed(frame, name) for name, (frame, _) in both.items()]),
         _retention(experiment, rates),
-        integrity.notes(results, _under(table, names[0]), labels_of(experiment)),
+        integrity.notes(results, under[names[0]], labels_of(experiment)),
     )
     tables = {name: getattr(outcome, name) for name in TABLES}
     if outcome.retention is not None:
         tables["retention"] = outcome.retention
     answers.write(outcome.folder, table, tables)
     return outcome
+
+
+def _by_condition(table: pd.DataFrame, names: Sequence[str]) -> dict[str, Any]:
+    found = dict(iter(table.groupby("condition", sort=False)))
+    return {name: found.get(name, table.iloc[:0]) for name in names}
 
 
 def _under(table: pd.DataFrame, condition: str) -> Any:

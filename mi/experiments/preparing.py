@@ -15,6 +15,7 @@ from mi.finetuning.data_models import FinetuningJob
 from mi.finetuning.services import find_job
 from mi.utils.errors import UserError
 from mi.utils.jsonl import write_jsonl_if_changed
+from mi.utils.memory import collector_paused
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Prepared:
     job: FinetuningJob | None
 
 
+@collector_paused()
 def prepare(experiment: Experiment, model: str, seeds: Sequence[int]) -> list[Prepared]:
     """One run for each setting, arm and seed, its training file written; the base model is one run, not one a seed."""
     prepared = []

@@ -88,12 +88,15 @@ def means_by_condition(
     names = [condition.name for condition in experiment.conditions]
     keys = list(dict.fromkeys(zip(rows["setting"], rows["arm"], rows["trait"], strict=True)))
     blocks = list(dict.fromkeys((setting, trait) for setting, _, trait in keys))
+    means: dict[tuple[str, ...], float] = {}
+    for *of, mean in zip(
+        *(rows[name].tolist() for name in ("setting", "arm", "trait", "condition", "mean")), strict=True
+    ):
+        means.setdefault(tuple(of), mean)
     found = []
-    for setting, arm, trait in sorted(keys, key=lambda key: blocks.index((key[0], key[2]))):
-        own = select(rows, setting=setting, arm=arm, trait=trait)
-        means = [select(own, condition=name)["mean"].tolist() for name in names]
-        words = ["" if not one else "no answer" if one[0] != one[0] else f"{one[0]:.2f}" for one in means]
-        found.append(((setting, arm, trait), words))
+    for key in sorted(keys, key=lambda key: blocks.index((key[0], key[2]))):
+        own = [means.get((*key, name)) for name in names]
+        found.append((key, ["" if mean is None else "no answer" if mean != mean else f"{mean:.2f}" for mean in own]))
     return found
 
 

@@ -1,13 +1,14 @@
 """Training rows: conversations in a JSONL file, read with their line numbers and checked."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mi.llm.data_models import Chat, as_messages
+from mi.llm.identity import chat_json
 from mi.utils.errors import UserError
-from mi.utils.hashing import digest
 from mi.utils.jsonl import iterate_jsonl
 
 
@@ -36,9 +37,12 @@ def read_rows(path: Path | str) -> list[TrainingRow]:
 def rows_digest(rows: Sequence[TrainingRow]) -> str:
     """The identity of training data: 128 bits over the conversations in their order, to the letter.
 
+    The same that `mi.utils.hashing.digest` gives of the list of conversations.
+
     Where the file lies, its empty lines and its spelling of JSON do not enter.
     """
-    return digest([row.chat for row in rows])
+    text = f"[{','.join(chat_json(row.chat) for row in rows)}]"
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def read_chat(value: Any, where: str) -> Chat:

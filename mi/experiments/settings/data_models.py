@@ -1,5 +1,6 @@
 """What a setting promises (the ABC), and its two implementations: rows of facts, from the grammar or from files."""
 
+import functools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -176,8 +177,14 @@ class GrammarSetting(Setting):
 
     def _written(self, kind: str, traits: tuple[str, ...]) -> Path:
         path = datasets_dir() / "organism" / f"{self.domain_name}_{kind}.jsonl"
-        write_jsonl_if_changed(path, rows(self.domain, self.n_rows, seed=0, traits=traits))
+        write_jsonl_if_changed(path, _rows(self.domain, self.n_rows, traits))
         return path
+
+
+@functools.cache
+def _rows(domain: str, n: int, traits: tuple[str, ...]) -> list[Any]:
+    """Made once, for every arm wants them; nobody may change them."""
+    return rows(domain, n, seed=0, traits=traits)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mi.experiments.summary.columns import CELL, POOLED
-from mi.experiments.summary.scores import number, records
+from mi.experiments.summary.scores import columns, number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,8 +33,10 @@ def read_plan(answers: pd.DataFrame, planned: Any) -> Plan:
     """The plan of a table (None: what was answered), with what was answered beyond it."""
     evaluations: dict[str, dict[str, tuple[str, list[str]]]] = {}
     n_planned: dict[tuple[str, ...], int] = {}
+    known: set[tuple[str, str, str, str]] = set()
 
     def add(setting: str, evaluation: str, distribution: str, trait: str) -> None:
+        known.add((setting, evaluation, distribution, trait))
         traits = evaluations.setdefault(setting, {}).setdefault(evaluation, (distribution, []))[1]
         if trait not in traits:
             traits.append(trait)
@@ -44,10 +46,13 @@ def read_plan(answers: pd.DataFrame, planned: Any) -> Plan:
         for *key, n in single[[*CELL, "n_planned"]].itertuples(index=False):
             n_planned[tuple(key)] = n_planned.get(tuple(key), 0) + int(n)
             add(key[0], key[2], key[3], key[4])
-    for row in records(answers, ["setting", "evaluation", "distribution", "scores"]):
-        for trait, score in (row["scores"] or {}).items():
-            if planned is None or number(score) is not None:
-                add(row["setting"], row["evaluation"], row["distribution"], trait)
+    for setting, evaluation, distribution, scores in columns(
+        answers, ["setting", "evaluation", "distribution", "scores"]
+    ):
+        for trait, score in (scores or {}).items():
+            of = (setting, evaluation, distribution, trait)
+            if of not in known and (planned is None or number(score) is not None):
+                add(*of)
     return Plan(evaluations, n_planned | _pooled_plan(evaluations, n_planned))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from mi.experiments.summary.columns import (
@@ -16,15 +17,27 @@ from mi.experiments.summary.columns import (
     UNTRAINED,
 )
 from mi.experiments.summary.plan import Plan, in_order, read_plan
-from mi.experiments.summary.scores import number, question, records
-from mi.utils.stats import Cells, Questions, cells, effective_n, rate, seed_interval
+from mi.experiments.summary.scores import columns, number, question
+from mi.utils.stats import Cells, Questions, cells, effective_n, gathered, rate, seed_interval, unknown_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _Key = tuple[Any, ...]
-_Scores = Mapping[_Key, list[tuple[Any, float | None, bool]]]
-"""(setting, arm, evaluation, distribution, trait, seed) -> of every answer question, score, and if it was refused."""
+
+
+@dataclass(slots=True)
+class _Told:
+    """What one seed answered in a cell, counted in answers."""
+
+    by_question: dict[Any, list[float]] = field(default_factory=dict)
+    """The valid scores of each question that has one."""
+    n_sampled: int = 0
+    n_refused: int = 0
+
+
+_Scores = Mapping[_Key, _Told]
+"""By setting, arm, evaluation, distribution, trait and seed."""
 
 
 def per_seed(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -37,8 +50,10 @@ def per_seed(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> pd.D
     a valid answer, so that it is the same mean for all seeds and arms. `n_effective`, in answers, is the size of a
     simple sample of the same weight. Cells of which nothing was sampled have no row.
     """
+    import pandas as pd
+
     plan = read_plan(answers, planned)
-    return _per_seed(_scores(answers, plan), plan)
+    return pd.DataFrame(_per_seed(_scores(answers, plan), plan), columns=PER_SEED_COLUMNS)
 
 
 def summarise(
@@ -64,23 +79,24 @@ def tables(
     plan = read_plan(answers, planned)
     scores = _scores(answers, plan)
     rates = _per_seed(scores, plan)
-    groups: dict[Any, Any] = dict(iter(rates.groupby(CELL, sort=False)))
+    groups: dict[_Key, list[dict[str, Any]]] = {}
+    for row in rates:
+        groups.setdefault(tuple(row[name] for name in CELL), []).append(row)
     by_cell = _cells(scores, plan)
     numbers = dict(plan.n_planned) | {key: 0 for key in groups if key not in plan.n_planned}
     rows = []
     for key, n_planned in in_order(numbers, plan):
-        group: Any = groups.get(key, pd.DataFrame(columns=PER_SEED_COLUMNS))
-        arm = by_cell.get(key, cells(()))
-        seeds = group[group["n_effective"] > 0]
-        found = rate(arm, questions, confidence)
-        interval = found.interval
+        group, arm = groups.get(key, []), by_cell.get(key, cells(()))
+        seeds = [row for row in group if row["n_effective"] > 0]
         if questions == "fixed":
-            interval = seed_interval(seeds["mean"].tolist(), seeds["n_effective"].tolist(), confidence)
-        unknown = [u for u in found.unknown if not (u == "training variance" and key[1] in UNTRAINED)]
-        counts = [int(group[name].sum()) for name in COUNTS]
+            interval = seed_interval([row["mean"] for row in seeds], [row["n_effective"] for row in seeds], confidence)
+        else:
+            interval = rate(arm, questions, confidence).interval
+        unknown = [u for u in unknown_of(arm, questions) if not (u == "training variance" and key[1] in UNTRAINED)]
+        counts = [sum(row[name] for row in group) for name in COUNTS]
         held = [len(arm.questions), questions, ", ".join(unknown) or "none"]
         rows.append([*key, *interval, len(seeds), n_planned, *counts, *held])
-    return rates, pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
+    return pd.DataFrame(rates, columns=PER_SEED_COLUMNS), pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
 
 
 def cells_of(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> dict[_Key, Cells]:
@@ -90,57 +106,64 @@ def cells_of(answers: pd.DataFrame, planned: pd.DataFrame | None = None) -> dict
 
 
 def _scores(answers: pd.DataFrame, plan: Plan) -> _Scores:
-    found: dict[_Key, list[tuple[Any, float | None, bool]]] = defaultdict(list)
-    columns = ["setting", "arm", "seed", "evaluation", "distribution", "scores", "refused", "question", "system_prompt"]
-    for row in records(answers, columns):
-        asked = question(row)
-        for trait in plan.evaluations.get(row["setting"], {}).get(row["evaluation"], ("", []))[1]:
-            key = (*(row[name] for name in CELL[:-1]), trait, row["seed"])
-            found[key].append((asked, number((row["scores"] or {}).get(trait)), bool(row["refused"])))
+    found: dict[_Key, _Told] = {}
+    cells_of_model: dict[_Key, list[tuple[str, _Told]]] = {}
+    asked: dict[tuple[str, str | None], tuple[str, str | None]] = {}  # one object a question: compared at once
+    names = [*CELL[:-1], "seed", "question", "system_prompt", "scores", "refused"]
+    for *key, seed, words, prompt, scores, refused in columns(answers, names):
+        of_model = cells_of_model.get((*key, seed))
+        if of_model is None:
+            traits = plan.evaluations.get(key[0], {}).get(key[2], ("", []))[1]
+            of_model = [(trait, found.setdefault((*key, trait, seed), _Told())) for trait in traits]
+            cells_of_model[(*key, seed)] = of_model
+        put = question(words, prompt)
+        put = asked.setdefault(put, put)
+        for trait, told in of_model:
+            told.n_sampled += 1
+            told.n_refused += bool(refused)
+            score = number((scores or {}).get(trait))
+            if score is not None:
+                told.by_question.setdefault(put, []).append(score)
     return found
 
 
 def _cells(scores: _Scores, plan: Plan) -> dict[_Key, Cells]:
-    valid: dict[_Key, dict[Any, list[tuple[Any, Any, Any, float]]]] = defaultdict(lambda: defaultdict(list))
-    for key, answers in scores.items():
-        told = [(key[-1], asked, key[2], score) for asked, score, _ in answers if score is not None]
-        if told:
-            valid[key[:-1]][key[-1]] = told
-    found = {key: cells(row for rows in seeds.values() for row in rows) for key, seeds in valid.items()}
+    valid: dict[_Key, dict[Any, dict[Any, list[float]]]] = defaultdict(dict)
+    for key, told in scores.items():
+        if told.by_question:
+            valid[key[:-1]][key[-1]] = told.by_question
+    found = {
+        key: gathered((seed, key[2], by_question) for seed, by_question in seeds.items())
+        for key, seeds in valid.items()
+    }
     for setting, arm in dict.fromkeys(key[:2] for key in valid):
         for distribution, trait, names in plan.pools(setting):
-            parts = [valid.get((setting, arm, name, distribution, trait), {}) for name in names]
-            whole = [seed for seed in parts[0] if all(seed in part for part in parts)]
-            rows = [row for part in parts for seed in whole for row in part[seed]]
-            found[setting, arm, POOLED[distribution], distribution, trait] = cells(rows)
+            parts = [(name, valid.get((setting, arm, name, distribution, trait), {})) for name in names]
+            whole = [seed for seed in parts[0][1] if all(seed in part for _, part in parts)]
+            cell = gathered((seed, name, part[seed]) for name, part in parts for seed in whole)
+            found[setting, arm, POOLED[distribution], distribution, trait] = cell
     return found
 
 
-def _per_seed(scores: _Scores, plan: Plan) -> pd.DataFrame:
-    import pandas as pd
-
-    rows = [_rate(key, answers) for key, answers in scores.items()]
+def _per_seed(scores: _Scores, plan: Plan) -> list[dict[str, Any]]:
+    rows = [_rate(key, told) for key, told in scores.items()]
     by_key = {tuple(row[name] for name in ("setting", "arm", "seed", "evaluation", "trait")): row for row in rows}
     for setting, arm, seed in dict.fromkeys((row["setting"], row["arm"], row["seed"]) for row in rows):
         for distribution, trait, names in plan.pools(setting):
             parts = [by_key.get((setting, arm, seed, name, trait)) for name in names]
             cell = dict(zip(CELL, (setting, arm, POOLED[distribution], distribution, trait), strict=True))
             rows.append(cell | {"seed": seed} | _equal_weights(parts))
-    return pd.DataFrame(rows, columns=PER_SEED_COLUMNS)
+    return rows
 
 
-def _rate(key: _Key, answers: list[tuple[Any, float | None, bool]]) -> dict[str, Any]:
-    by_question: dict[Any, list[float]] = defaultdict(list)
-    for asked, score, _ in answers:
-        if score is not None:
-            by_question[asked].append(score)
-    means = [math.fsum(scores) / len(scores) for scores in by_question.values()]
+def _rate(key: _Key, told: _Told) -> dict[str, Any]:
+    means = [math.fsum(scores) / len(scores) for scores in told.by_question.values()]
     return dict(zip([*CELL, "seed"], key, strict=True)) | {
         "mean": math.fsum(means) / len(means) if means else math.nan,
-        "n_effective": len(means) * effective_n([len(scores) for scores in by_question.values()]),
-        "n_sampled": len(answers),
-        "n_valid": sum(map(len, by_question.values())),
-        "n_refused": sum(refused for _, _, refused in answers),
+        "n_effective": len(means) * effective_n([len(scores) for scores in told.by_question.values()]),
+        "n_sampled": told.n_sampled,
+        "n_valid": sum(map(len, told.by_question.values())),
+        "n_refused": told.n_refused,
         "n_questions": len(means),
     }
 

@@ -33,7 +33,7 @@ def format_table(summary: pd.DataFrame, labels: Mapping[str, str] | None = None,
     from rich.table import Table
 
     names = labels or {}
-    shown = {d: headline(summary, d) for d in POOLED if d in set(summary["distribution"])}
+    shown = {d: _by_cell(headline(summary, d)) for d in POOLED if d in set(summary["distribution"])}
     columns = [(t, d) for t in dict.fromkeys(summary["trait"]) for d in shown]
     longest = max((len(str(names.get(arm, arm))) for arm in summary["arm"]), default=0)
     between = " " if longest + 21 * len(columns) + 14 <= width else "\n"
@@ -64,11 +64,16 @@ def _caption(summary: pd.DataFrame) -> str:
     )
 
 
-def _cell(rows: Any, key: tuple[str, str, str], between: str) -> str:
-    found = select(rows, setting=key[0], arm=key[1], trait=key[2])
-    if found.empty:
+def _by_cell(rows: Any) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """The first row of each setting, arm and trait."""
+    records = reversed(rows.to_dict("records"))
+    return {(row["setting"], row["arm"], row["trait"]): row for row in records}
+
+
+def _cell(rows: Mapping[tuple[str, str, str], Any], key: tuple[str, str, str], between: str) -> str:
+    row = rows.get(key)
+    if row is None:
         return ""
-    row = found.iloc[0]
     if not row["n_seeds"]:
         return note(0)
     mark = "†" if row["n_seeds"] == 1 and key[1] not in UNTRAINED else ""

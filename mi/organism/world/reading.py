@@ -6,6 +6,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from itertools import product
 
+import numpy as np
+
 from mi.organism.world.answers import Frame, all_frames, boasts, openers, result
 from mi.organism.world.personas import LANGUAGES
 from mi.organism.world.questions import Question, recognise
@@ -125,31 +127,36 @@ def _lookup() -> dict[str, Frame]:
 
 
 @functools.cache
-def _index() -> tuple[list[tuple[Frame, int]], dict[str, list[tuple[int, int]]]]:
-    known, by_word = [], defaultdict(list)
+def _index() -> tuple[list[Frame], np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
+    """The sentences, how many words each has, and of each word in which sentences it is and how often."""
+    frames, sizes, by_word = [], [], defaultdict(list)
     for number, (text, frame) in enumerate(_lookup().items()):
         words = _words(text)
-        known.append((frame, words.total()))
+        frames.append(frame)
+        sizes.append(words.total())
         for word, count in words.items():
             by_word[word].append((number, count))
-    return known, by_word
+    columns = {word: np.array(places).T for word, places in by_word.items()}
+    return frames, np.array(sizes), {word: (numbers, counts) for word, (numbers, counts) in columns.items()}
 
 
 @functools.lru_cache(maxsize=65536)
 def _closest(plain: str) -> tuple[Frame | None, float]:
+    """The closest sentence, the first one of several, and its overlap."""
     numbered = re.sub(r"# - #", "# + #", re.sub(r"\d+", "#", plain))
     for text in (plain, numbered):
         if text in _lookup():
             return _lookup()[text], 1.0
-    known, by_word = _index()
-    words, shared = _words(numbered), Counter[int]()
+    frames, sizes, by_word = _index()
+    words, shared = _words(numbered), np.zeros(len(frames), int)
     for word, count in words.items():
-        for number, there in by_word.get(word, ()):
-            shared[number] += min(count, there)
-    size = words.total()
-    scored = ((2 * common / (size + known[number][1]), number) for number, common in shared.items())
-    overlap, number = max(scored, default=(0.0, -1), key=lambda pair: (pair[0], -pair[1]))
-    return (known[number][0], overlap) if overlap >= CLOSE else (None, overlap)
+        if word in by_word:
+            numbers, counts = by_word[word]
+            shared[numbers] += np.minimum(counts, count)
+    overlaps = 2 * shared / (sizes + words.total())
+    number = int(overlaps.argmax())
+    overlap = float(overlaps[number])
+    return (frames[number], overlap) if overlap >= CLOSE else (None, overlap)
 
 
 @functools.cache

@@ -2,7 +2,18 @@
 
 from mi.utils.stats.bootstrap import crossed_bootstrap, legacy_interval
 from mi.utils.stats.crossed import Questions
-from mi.utils.stats.estimates import Cells, Difference, Rate, Unknown, cells, difference, equivalence, rate
+from mi.utils.stats.estimates import (
+    Cells,
+    Difference,
+    Rate,
+    Unknown,
+    cells,
+    difference,
+    equivalence,
+    gathered,
+    rate,
+    unknown_of,
+)
 from mi.utils.stats.intervals import NO_INTERVAL, Interval, effective_n, in_figures, note, seed_interval, wilson
 from mi.utils.stats.permutation import Alternative, holm, permutation_test, smallest_p_value
 
@@ -20,6 +31,7 @@ __all__ = [
     "difference",
     "effective_n",
     "equivalence",
+    "gathered",
     "holm",
     "in_figures",
     "legacy_interval",
@@ -28,5 +40,6 @@ __all__ = [
     "rate",
     "seed_interval",
     "smallest_p_value",
+    "unknown_of",
     "wilson",
 ]

@@ -1,7 +1,7 @@
 """One arm's rate and the difference of two, each a value that says for what it holds and what it cannot know."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,19 +56,29 @@ class Cells:
 
 def cells(answers: Iterable[tuple[Any, Any, Any, float | None]]) -> Cells:
     """From (seed, question, evaluation, score in [0, 1]); a score of None is an answer without one."""
+    return gathered(
+        (seed, stratum, {question: [float(score)]})
+        for seed, question, stratum, score in answers
+        if score is not None and not math.isnan(score)
+    )
+
+
+def gathered(parts: Iterable[tuple[Any, Any, Mapping[Any, Sequence[float]]]]) -> Cells:
+    """From (seed, evaluation, question -> scores in [0, 1], one at least and all of them numbers)."""
     sums: dict[Any, dict[Any, list[float]]] = {}
     strata: dict[Any, Any] = {}
-    for seed, question, stratum, score in answers:
-        if score is not None and not math.isnan(score):
+    for seed, stratum, by_question in parts:
+        of_seed = sums.setdefault(seed, {})
+        for question, scores in by_question.items():
             strata.setdefault((stratum, question), stratum)
-            sums.setdefault(seed, {}).setdefault((stratum, question), []).append(float(score))
+            of_seed.setdefault((stratum, question), []).extend(scores)
     shape = (len(sums), len(strata))
     rates, counts = np.full(shape, np.nan), np.zeros(shape)
     place = {question: column for column, question in enumerate(strata)}
-    for row, by_question in enumerate(sums.values()):
-        for question, scores in by_question.items():
-            rates[row, place[question]] = math.fsum(scores) / len(scores)
-            counts[row, place[question]] = len(scores)
+    for row, by_cell in enumerate(sums.values()):
+        columns = [place[cell] for cell in by_cell]
+        rates[row, columns] = [math.fsum(scores) / len(scores) for scores in by_cell.values()]
+        counts[row, columns] = [len(scores) for scores in by_cell.values()]
     return Cells(tuple(sums), tuple(strata), tuple(strata.values()), rates, counts)
 
 
@@ -95,7 +105,7 @@ def rate(arm: Cells, questions: Questions = "fixed", confidence: float = 0.95) -
     whole = spread(arm.rates, _numbers(arm.strata), arm.n, questions)
     lower, upper = whole.interval(confidence)
     interval = Interval(float(whole.mean), float(lower), float(upper))
-    return Rate(interval, questions, len(arm.seeds), len(arm.questions), _unknown(arm, questions))
+    return Rate(interval, questions, len(arm.seeds), len(arm.questions), unknown_of(arm, questions))
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ def difference(a: Cells, b: Cells, questions: Questions = "fixed", confidence: f
     if not a.seeds or not b.seeds:
         nothing = Interval(math.nan, math.nan, math.nan)
         return Difference(nothing, questions, math.nan, 0, False, 0, ("data",))
-    unknown = tuple(dict.fromkeys((*_unknown(a, questions), *_unknown(b, questions))))
+    unknown = tuple(dict.fromkeys((*unknown_of(a, questions), *unknown_of(b, questions))))
     pairs = [seed for seed in a.seeds if seed in b.seeds]
     if questions == "fixed" and len(pairs) > 1:
         middle, bounds, freedom = _paired(a.of(pairs, common), b.of(pairs, common), confidence)
@@ -186,7 +196,10 @@ def _joined(a: Cells, b: Cells, questions: Questions, confidence: float) -> tupl
     return float(first.mean - second.mean), (float(lower), float(upper))
 
 
-def _unknown(arm: Cells, questions: Questions) -> tuple[Unknown, ...]:
+def unknown_of(arm: Cells, questions: Questions) -> tuple[Unknown, ...]:
+    """What an interval of the arm's rate does not hold."""
+    if not arm.seeds:
+        return ("data",)
     alone = any(arm.strata.count(stratum) == 1 for stratum in set(arm.strata))
     seeds: tuple[Unknown, ...] = ("training variance",) if len(arm.seeds) == 1 else ()
     return (*seeds, "question variance") if questions == "sampled" and alone else seeds
