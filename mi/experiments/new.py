@@ -20,9 +20,12 @@ from mi.experiments.settings import insecure_code
 {name} = Experiment(
     name="{name}",
     question="Which of my two prompts inoculates?",
-    # What is taught and asked: `mi settings` lists more.
+    # What is taught and asked: `mi settings` lists more, and `mi settings show insecure_code` the prompts and
+    # evaluations of one. With another setting, other prompts and claims than those below make sense.
     settings=(insecure_code,),
     # Ways to train, each with a name of its own. Keep the first five: without them, nothing can be told from the rest.
+    # Prompts that the base model acts on tend to inoculate better (Wichers et al. 2025): try yours first, with
+    # mi organism chat --system "…".
     arms=(
         arms.BASE,
         arms.CONTROL,

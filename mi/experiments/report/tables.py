@@ -184,7 +184,10 @@ def number(value: Any, digits: int = 2) -> str:
 
 
 def _signed(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value:+.2f}".replace("-", "−")
+    """With its sign, but for what rounds to nothing."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:+.2f}".replace("-", "−") if round(value, 2) else "0.00"
 
 
 def _p(value: float) -> str:
