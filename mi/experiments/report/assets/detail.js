@@ -47,7 +47,7 @@ function scoreTable(store, row) {
     element("tr", {}, element("th", { scope: "row" }, labelOf(store, name)),
       element("td", { class: "number" }, number(at("scores", name))),
       element("td", { class: "number" }, number(at("judgments", name))),
-      element("td", {}, textOf(store, `raw:${name}`, row) ?? element("em", { class: "none" }, at("judgments", name) == null ? "no verdict" : "not kept"))),
+      element("td", {}, textOf(store, `raw:${name}`, row) ?? element("em", { class: "none" }, Number.isFinite(at("judgments", name)) ? "not kept" : "no verdict"))),
   );
   const heads = ["Trait", "Score", "Judge", "What the judge said"];
   return element("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Scores" },
