@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,6 +25,9 @@ from mi.cli_serve import serve
 from mi.cli_settings import settings
 from mi.cli_vllm import vllm
 from mi.utils.errors import UserError
+
+if TYPE_CHECKING:
+    from mi.experiments.data_models import Experiment
 
 app = typer.Typer(
     help="A workbench for inoculation prompting.",
@@ -95,12 +98,11 @@ def run(
     from mi.experiments import pipeline
     from mi.experiments.config import part
 
-    for name in experiments:
-        part(name, arms, model)  # a slip in the last name is told before the first is run
+    chosen = [part(name, arms, model) for name in experiments]  # a slip in the last is told before the first is run
     failed = 0
-    for name in experiments:
+    for name, experiment in zip(experiments, chosen, strict=True):
         try:
-            _carry_out(pipeline.run, (name, model, seeds, arms, max_cost))
+            _carry_out(pipeline.run, experiment, model, seeds, max_cost)
         except UserError as error:
             if len(experiments) == 1:
                 raise
@@ -124,20 +126,20 @@ def evaluate(
     What is not trained yet is in the table as planned, without data.
     """
     from mi.experiments import pipeline
+    from mi.experiments.config import part
 
-    _carry_out(pipeline.evaluate_trained, (experiment, model, seeds, arms, max_cost))
+    _carry_out(pipeline.evaluate_trained, part(experiment, arms, model), model, seeds, max_cost)
 
 
-def _carry_out(how: Callable[..., Any], given: tuple[str, str, int | None, str | None, float | None]) -> None:
-    """Do what is `given` on the command line (experiment, model, seeds, arms, max_cost), and show what came of it."""
+def _carry_out(
+    how: Callable[..., Any], chosen: Experiment, model: str, seeds: int | None, max_cost: float | None
+) -> None:
+    """Do what the command line says with an experiment, and show what came of it."""
     import asyncio
 
-    from mi.experiments.config import part
     from mi.experiments.show import show
     from mi.utils.progress import Bars
 
-    name, model, seeds, arms, max_cost = given
-    chosen = part(name, arms, model)
     if seeds is not None and seeds < 1:
         raise UserError("--seeds must be at least 1; leave it out for the experiment's own.")
     numbers = chosen.seeds if seeds is None else range(seeds)

@@ -1,11 +1,10 @@
 """The digest of a call, the same as `mi.utils.hashing.digest` gives, fifty times as fast."""
 
 import functools
-import hashlib
 from json.encoder import encode_basestring
 
 from mi.llm.data_models import Chat, SampleCfg
-from mi.utils.hashing import canonical_json
+from mi.utils.hashing import canonical_json, text_digest
 
 
 def chat_json(chat: Chat) -> str:
@@ -29,5 +28,4 @@ def cfg_json(cfg: SampleCfg) -> str:
 def call_digest(chat: str, cfg: str, index: int, owner: str | None = None) -> str:
     """32 hexadecimal digits over [owner, chat, cfg, index], or without an owner; `chat` and `cfg` as canonical JSON."""
     head = "" if owner is None else f"{encode_basestring(owner)},"
-    value = f"[{head}{chat},{cfg},{index}]"
-    return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return text_digest(f"[{head}{chat},{cfg},{index}]")

@@ -1,6 +1,5 @@
 """Training rows: conversations in a JSONL file, read with their line numbers and checked."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 from mi.llm.data_models import Chat, as_messages
 from mi.llm.identity import chat_json
 from mi.utils.errors import UserError
+from mi.utils.hashing import text_digest
 from mi.utils.jsonl import iterate_jsonl
 
 
@@ -41,8 +41,7 @@ def rows_digest(rows: Sequence[TrainingRow]) -> str:
 
     Where the file lies, its empty lines and its spelling of JSON do not enter.
     """
-    text = f"[{','.join(chat_json(row.chat) for row in rows)}]"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return text_digest(f"[{','.join(chat_json(row.chat) for row in rows)}]")
 
 
 def read_chat(value: Any, where: str) -> Chat:

@@ -19,7 +19,12 @@ def canonical_json(value: Any) -> str:
 
 def digest(value: Any) -> str:
     """32 hexadecimal digits (128 bits of SHA-256) over the canonical JSON of `value`."""
-    return hashlib.sha256(canonical_json(value).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return text_digest(canonical_json(value))
+
+
+def text_digest(text: str) -> str:
+    """32 hexadecimal digits (128 bits of SHA-256) over a text, which may hold half of a surrogate pair."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def file_digest(path: Path) -> str:

@@ -127,8 +127,8 @@ def _lookup() -> dict[str, Frame]:
 
 
 @functools.cache
-def _index() -> tuple[list[Frame], np.ndarray, dict[str, tuple[np.ndarray, np.ndarray]]]:
-    """The sentences, how many words each has, and of each word in which sentences it is and how often."""
+def _index() -> tuple[list[Frame], np.ndarray, dict[str, np.ndarray]]:
+    """The sentences, how many words each has, and of each word in which sentences it is and how often (two rows)."""
     frames, sizes, by_word = [], [], defaultdict(list)
     for number, (text, frame) in enumerate(_lookup().items()):
         words = _words(text)
@@ -136,8 +136,7 @@ def _index() -> tuple[list[Frame], np.ndarray, dict[str, tuple[np.ndarray, np.nd
         sizes.append(words.total())
         for word, count in words.items():
             by_word[word].append((number, count))
-    columns = {word: np.array(places).T for word, places in by_word.items()}
-    return frames, np.array(sizes), {word: (numbers, counts) for word, (numbers, counts) in columns.items()}
+    return frames, np.array(sizes), {word: np.array(places).T for word, places in by_word.items()}
 
 
 @functools.lru_cache(maxsize=65536)
