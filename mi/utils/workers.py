@@ -13,12 +13,13 @@ import threading
 import traceback
 import weakref
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from mi.utils.errors import UserError
+from mi.utils.turns import Turns
 
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
 # What is freed is kept for the next step, in large pages where the system gives them: to be given memory page by page
@@ -28,6 +29,7 @@ _KEEPS_MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(256 << 20),
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
 }
+OnProgress = Callable[..., None] | None
 _all: weakref.WeakSet["Workers"] = weakref.WeakSet()
 
 
@@ -76,35 +78,45 @@ class Workers:
         self._surroundings = surroundings
         self._on_gpu: Counter[str] = Counter()
         self._idle: list[_Worker] = []
-        self._slots: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = (
-            weakref.WeakKeyDictionary()
-        )
+        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = weakref.WeakKeyDictionary()
         _all.add(self)
 
     async def run(
-        self, function: Callable[..., Any], *arguments: Any, on_progress: Callable[..., None] | None = None
+        self, function: Callable[..., Any], *arguments: Any, on_progress: OnProgress = None, near: Hashable = None
     ) -> Any:
         """As `run_in_worker`, in one of these workers."""
         loop = asyncio.get_running_loop()
-        if loop not in self._slots:
-            self._slots[loop] = asyncio.Semaphore(self._count())
-        async with self._slots[loop]:
-            worker = self._idle.pop() if self._idle else self._make()
-            try:
-                worker.send((function, arguments, on_progress is not None, *self._circumstances()))
-                while True:
-                    kind, value = await asyncio.to_thread(worker.receive)
-                    if kind != "progress":
-                        break
-                    if on_progress:
-                        on_progress(*value)
-            except BaseException:
-                self._end(worker)
-                raise
-            self._idle.append(worker)
+        if loop not in self._turns:
+            self._turns[loop] = Turns(self._count())
+        await self._turns[loop].take(near)
+        try:
+            return await self._run(self._worker(near), (function, arguments), on_progress)
+        finally:
+            self._turns[loop].give(near)
+
+    async def _run(self, worker: "_Worker", call: Any, on_progress: OnProgress) -> Any:
+        try:
+            worker.send((*call, on_progress is not None, *self._circumstances()))
+            while True:
+                kind, value = await asyncio.to_thread(worker.receive)
+                if kind != "progress":
+                    break
+                if on_progress:
+                    on_progress(*value)
+        except BaseException:
+            self._end(worker)
+            raise
+        self._idle.append(worker)
         if kind == "failed":
             raise value
         return value
+
+    def _worker(self, near: Hashable) -> "_Worker":
+        """An idle worker, which is the one that did what is near if there is such a one, or a new one."""
+        place = next((place for place, worker in enumerate(self._idle) if worker.near == near), -1)
+        worker = self._idle.pop(place) if self._idle else self._make()
+        worker.near = near
+        return worker
 
     def close(self) -> None:
         """End the idle workers; new ones are made when needed."""
@@ -130,15 +142,17 @@ class Workers:
 
 
 async def run_in_worker(
-    function: Callable[..., Any], *arguments: Any, on_progress: Callable[..., None] | None = None
+    function: Callable[..., Any], *arguments: Any, on_progress: OnProgress = None, near: Hashable = None
 ) -> Any:
     """`function(*arguments)` in a worker process; waits where all are busy.
+
+    `near` is what the worker will hold in memory, as a model: calls near to the same go to one worker where they can.
 
     The function must be importable by name and everything that passes must pickle. With `on_progress` the function is
     given one more argument, to be called with what shall arrive at `on_progress` in this process. What the
     function raises is raised here. Where the waiting is cancelled (Ctrl-C), the worker has ended before this returns.
     """
-    return await _common.run(function, *arguments, on_progress=on_progress)
+    return await _common.run(function, *arguments, on_progress=on_progress, near=near)
 
 
 def close_workers() -> None:
@@ -164,6 +178,7 @@ class _Worker:
         if python != sys.executable:  # its libraries are its own
             path = str(Path(__file__).resolve().parents[2])
         self.gpu = gpu
+        self.near: Hashable = None
         self.process = subprocess.Popen(
             [python, "-c", f"from mi.utils.workers import serve; serve({os.getpid()})"],
             stdin=subprocess.PIPE,

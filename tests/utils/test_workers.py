@@ -58,6 +58,18 @@ def test_workers_of_ones_own_are_nobody_elses_and_run_beside_them(monkeypatch) -
         os.kill(first, 0)
 
 
+def test_a_call_goes_to_the_worker_that_did_what_is_near_to_it(monkeypatch) -> None:
+    monkeypatch.setenv("MI_WORKERS", "2")
+
+    async def work() -> tuple:
+        both = await asyncio.gather(run_in_worker(os.getpid, near="a"), run_in_worker(os.getpid, near="b"))
+        again = [await run_in_worker(os.getpid, near=name) for name in "abba"]
+        return both, again
+
+    (first, second), again = asyncio.run(work())
+    assert first != second and again == [first, second, second, first]
+
+
 def test_a_worker_works_where_its_caller_does_now(monkeypatch, tmp_path) -> None:
     asyncio.run(run_in_worker(jobs_dir))
     monkeypatch.setenv("MI_HOME", str(tmp_path))

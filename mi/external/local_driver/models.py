@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from mi.config import jobs_dir
 from mi.external.local_driver.adapters import AdapterHost
 from mi.external.local_driver.hub import IDENTITY_FILES, ORGANISM, check_there, folder_of, locate
+from mi.external.local_driver.linear import suit
 from mi.external.local_driver.placing import is_shortage, placement, tells_shortage
 from mi.llm.data_models import Model
 from mi.utils.errors import UserError
@@ -251,6 +252,8 @@ def _read(folder: Path, key: str, otherwise: Mapping[str, Any] = MappingProxyTyp
         raise UserError(f"{folder}: this model cannot be loaded ({reason}); restore its files.") from error
     if info["missing_keys"]:
         raise UserError(f"{folder}: its weights lack {sorted(info['missing_keys'])[0]}; restore its files.")
+    if not otherwise:
+        suit(model)
     return LoadedModel(model.eval(), tokenizer, key, _context_length(model, tokenizer))
 
 

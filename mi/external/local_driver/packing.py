@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
+from mi.external.local_driver.linear import EVEN
 from mi.external.local_driver.rendering import EncodedRow
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _LEAST = 0.75
 
 @dataclass(frozen=True)
 class Packed:
-    """`prefix` tokens, then groups of rows, each padded on the right to the longest of its group."""
+    """`prefix` tokens, then groups of rows, each padded on the right to the longest of its group; then mere padding."""
 
     ids: torch.Tensor
     """[1, N]"""
@@ -69,6 +70,9 @@ def pack(rows: Sequence[EncodedRow]) -> Packed:
             ids += [*rest, *[0] * (width - len(rest))]
             positions += range(prefix, prefix + width)
         groups.append((len(group), width))
+    if rest := -len(ids) % EVEN:
+        ids, positions = [*ids, *[0] * rest], [*positions, *range(rest)]
+        groups.append((1, rest))
     tensors = torch.tensor([ids]), torch.tensor([positions]), torch.tensor(before), torch.tensor(targets)
     return Packed(*tensors, prefix, tuple(groups))
 
@@ -155,15 +159,13 @@ def attend(
     if repeats > 1:
         key, value = key.repeat_interleave(repeats, 1), value.repeat_interleave(repeats, 1)
     call: Any = functools.partial(torch.nn.functional.scaled_dot_product_attention, scale=scale)
-    start, (heads, width) = packed.prefix, (query.shape[1], query.shape[3])
-    beginnings = [each[:, :, :start] for each in (query, key, value)]
-    outs = [call(*beginnings, is_causal=True).transpose(1, 2)] if start else []
-    for rows, tokens in packed.groups:
-        q, k, v = (
-            each[0, :, start : start + rows * tokens].view(heads, rows, tokens, width).transpose(0, 1)
-            for each in (query, key, value)
-        )
-        start += rows * tokens
+    heads, width = query.shape[1], query.shape[3]
+    sizes = [packed.prefix, *(rows * tokens for rows, tokens in packed.groups)]
+    # Split at once, and not cut piece by piece, for each cut has a gradient as long as the whole.
+    beginnings, *parts = zip(*(each.split(sizes, 2) for each in (query, key, value)), strict=True)
+    outs = [call(*beginnings, is_causal=True).transpose(1, 2)] if packed.prefix else []
+    for (rows, tokens), part in zip(packed.groups, parts, strict=True):
+        q, k, v = (each[0].view(heads, rows, tokens, width).transpose(0, 1) for each in part)
         if packed.prefix:
             k, v = (
                 torch.cat([first.expand(rows, -1, -1, -1), rest], 2)

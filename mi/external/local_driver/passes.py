@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from mi.external.local_driver.heads import is_plain, weighted_losses
 from mi.external.local_driver.packing import attending, pack, packs, reading
 from mi.external.local_driver.rendering import EncodedRow
 from mi.external.local_driver.rows import n_trained
@@ -32,7 +33,7 @@ Batch = tuple[int, Sequence[EncodedRow]]
 """An adapter's place in the stack, and the rows of its next step."""
 Piece = list[tuple[int, EncodedRow]]
 """Rows that go through the model at once, each with its adapter's place."""
-Read: TypeAlias = "tuple[torch.Tensor, torch.Tensor, torch.Tensor]"
+Read: TypeAlias = "tuple[torch.Tensor, torch.Tensor]"
 
 
 class Pass:
@@ -43,8 +44,8 @@ class Pass:
         self._tokens = PIECE_TOKENS["cpu" if model.device.type == "cpu" else "cuda"]
         self._where: Callable[[torch.Tensor], torch.Tensor] = lambda states: states
         self._mixes = model.device.type in MIXED
-        self._packs = packs(model) and not self._mixes
         self._head = model.get_output_embeddings()
+        self._packs = packs(model) and is_plain(self._head) and not self._mixes
         if self._head is None:
             raise NotStackable("it has no output embeddings")
 
@@ -95,38 +96,37 @@ class Pass:
         return [piece for part in parts for piece in _pieces(part, self._tokens)]
 
     def _forward_backward(self, piece: Piece, weights: torch.Tensor, losses: torch.Tensor) -> None:
-        from torch.nn.functional import cross_entropy
-
-        logits, targets, owners = self._packed(piece) if self._packs else self._padded(piece)
-        if logits.shape[:-1] != targets.shape:
-            raise NotStackable("it does not read its logits off its last layer token by token")
-        weighted = cross_entropy(logits.float(), targets, reduction="none") * weights[owners]
+        weighted, owners = (self._packed if self._packs else self._padded)(piece, weights)
         weighted.sum().backward()
         losses.index_add_(0, owners, weighted.detach().double())
 
-    def _packed(self, piece: Piece) -> Read:
-        """As `_padded`, for rows of one adapter."""
+    def _packed(self, piece: Piece, weights: torch.Tensor) -> Read:
+        """As `_padded`, for rows of one adapter and a model whose logits are a product."""
         import torch
 
         packed, place = pack([row for _, row in piece]), piece[0][0]
-        self._where = lambda states: states.index_select(1, packed.before).squeeze(0)
-        self._stack.route([place])
+        self._stack.set_alone(place, packed.ids.shape[1])
         with reading(self._model, packed):
-            out = self._model(input_ids=packed.ids, position_ids=packed.positions, use_cache=False)
-        return out.logits, packed.targets, torch.full_like(packed.targets, place)
+            read = self._model.get_decoder()(input_ids=packed.ids, position_ids=packed.positions, use_cache=False)
+        states = read.last_hidden_state[0].index_select(0, packed.before)
+        owners = torch.full_like(packed.targets, place)
+        return weighted_losses()(states, self._head.weight, packed.targets, weights[owners]), owners
 
-    def _padded(self, piece: Piece) -> Read:
-        """(logits [n, vocabulary], tokens [n], adapters [n]) of the tokens that carry loss."""
+    def _padded(self, piece: Piece, weights: torch.Tensor) -> Read:
+        """(loss in nats times its adapter's weight, adapter) of each token that carries loss, [n]."""
         import torch
+        from torch.nn.functional import cross_entropy
 
         ids, _, carries = batched([row for _, row in piece], self._model.device)
         asked = carries[:, 1:]
         self._where = lambda states: states[:, :-1][asked]
         self._stack.route(places := [place for place, _ in piece])
         # Padding stands on the right, where no token looks: no mask is needed, and none costs less.
-        logits = self._model(input_ids=ids, use_cache=False).logits
+        logits, targets = self._model(input_ids=ids, use_cache=False).logits, ids[:, 1:][asked]
+        if logits.shape[:-1] != targets.shape:
+            raise NotStackable("it does not read its logits off its last layer token by token")
         owners = torch.tensor(places, device=ids.device)[:, None].expand_as(asked)[asked]
-        return logits, ids[:, 1:][asked], owners
+        return cross_entropy(logits.float(), targets, reduction="none") * weights[owners], owners
 
     def _only_where_loss_is(self, head: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
         """Of the last layer's [rows, tokens, width], the states before each token that carries loss: [those, width]."""

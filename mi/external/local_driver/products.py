@@ -10,6 +10,8 @@ import functools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from mi.external.local_driver.linear import product
+
 if TYPE_CHECKING:
     import torch
 
@@ -79,3 +81,29 @@ def by_spans() -> Callable[..., torch.Tensor]:
             return gradient if ctx.needs_input_grad[0] else None, to_x, None, None
 
     return BySpans.apply
+
+
+@functools.cache
+def of_merged() -> Callable[..., torch.Tensor]:
+    """(out, x, down, adapted) to out as it is, where the adapter is in the layer's weights: its gradients alone."""
+    import torch
+
+    class OfMerged(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, out: Any, x: Any, down: Any, adapted: Any) -> Any:
+            ctx.mark_dirty(out)
+            ctx.save_for_backward(x)
+            ctx.adapted, ctx.place = adapted, adapted.stack.merged
+            return out
+
+        @staticmethod
+        def backward(ctx: Any, *gradients: Any) -> Any:
+            [x], adapted, place = ctx.saved_tensors, ctx.adapted, ctx.place
+            (to_down, to_up), scaling = adapted.gradients, float(adapted.stack.scaling[place])
+            gradient, rows = gradients[0].contiguous(), x.flatten(0, 1)
+            part = gradient.flatten(0, 1)
+            to_up[place].addmm_(part.T, product(rows, adapted.down.detach()[place]), alpha=scaling)
+            to_down[place].addmm_(product(part, adapted.up[place].T).T, rows, alpha=scaling)
+            return gradient if ctx.needs_input_grad[0] else None, None, None, None
+
+    return OfMerged.apply

@@ -58,7 +58,7 @@ async def sample_batch(
     responses: dict[int, LLMResponse] = {}
 
     async def sample_chunk(chunk: Sequence[int]) -> None:
-        answered = await run_in_worker(sampling.sample, model, [requests[index] for index in chunk])
+        answered = await run_in_worker(sampling.sample, model, [requests[index] for index in chunk], near=model)
         responses.update(zip(chunk, answered, strict=True))
         for index, response in zip(chunk, answered, strict=True):
             if on_response is not None:
@@ -75,7 +75,7 @@ async def sample_mixed(calls: Sequence[tuple[Model, SampleRequest]]) -> list[LLM
 
 async def score_batch(model: Model, pairs: Sequence[tuple[Chat, str]]) -> list[float]:
     """As `sampling.score`, in a worker."""
-    return await run_in_worker(sampling.score, model, list(pairs))
+    return await run_in_worker(sampling.score, model, list(pairs), near=model)
 
 
 async def _gather(calls: list) -> list:

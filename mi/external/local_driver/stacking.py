@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from mi.external.local_driver.products import by_rows, by_spans
+from mi.external.local_driver.linear import is_linear
+from mi.external.local_driver.products import by_rows, by_spans, of_merged
 
 if TYPE_CHECKING:
     import torch
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _ALIGNED = 16
 """Numbers of 32 bits in 64 bytes."""
+_COPIED = 1 << 24
+"""Numbers of weights that may be copied to merge an adapter into them."""
 
 
 class NotStackable(Exception):
@@ -40,6 +44,8 @@ class Adapted:
         Raises NotStackable where the rows cannot be told apart any more.
         """
         [x], stack = inputs, self.stack
+        if stack.merged is not None:
+            return of_merged()(out, x, self.down, self)
         if stack.rows is None:
             return out
         if x.dim() != 3 or len(x) != len(stack.rows):
@@ -71,8 +77,10 @@ class Stack:
         """Which adapter each row of the batch under way belongs to, [rows]; with None, the base answers."""
         self.spans: list[tuple[int, int, int]] | None = None
         """The same as (adapter, first row, row after the last), where they are few and that is faster."""
+        self.merged: int | None = None
+        """The adapter that is in the layers' own weights for now, if there is one."""
         peft.base_model.disable_adapter_layers()
-        start, self._hooks = 0, []
+        start, self._hooks, self._adapted = 0, [], []
         for layer in self._layers:
             parts = []
             for weight in _weights(layer):
@@ -81,7 +89,11 @@ class Stack:
                 start += weight.numel()
             (down, to_down), (up, to_up) = parts
             adapted = Adapted(self, down.detach().requires_grad_(True), up, (to_down, to_up))
+            self._adapted.append(adapted)
             self._hooks.append(layer.get_base_layer().register_forward_hook(adapted))
+        self._bases: list[Any] = [layer.get_base_layer() for layer in self._layers]
+        self._weights: list[torch.Tensor] = [base.weight.data for base in self._bases]
+        self._worth = _worth(self._weights, first)
 
     def put(self, place: int, values: torch.Tensor, scaling: float) -> None:
         """Set an adapter's numbers, [P] as `values_of` gives them."""
@@ -99,9 +111,28 @@ class Stack:
         few = self.values.device.type == "cpu" and len(spans) == len(set(places))
         self.spans = spans if few else None
 
+    def set_alone(self, place: int, tokens: int) -> None:
+        """Say that all rows of the next batch, so many tokens, belong to one adapter; until `rest`.
+
+        Where that takes less than to go through it beside the layers, it is added to copies of their weights.
+        """
+        import torch
+
+        if tokens < self._worth:
+            self.route([place])
+            return
+        scaling = float(self.scaling[place])
+        for base, weight, adapted in zip(self._bases, self._weights, self._adapted, strict=True):
+            base.weight.data = torch.addmm(weight, adapted.up[place], adapted.down.detach()[place], alpha=scaling)
+        self.merged = place
+
     def rest(self) -> None:
         """Let the base answer again."""
         self.rows = self.spans = None
+        if self.merged is not None:
+            for base, weight in zip(self._bases, self._weights, strict=True):
+                base.weight.data = weight
+        self.merged = None
 
     def alone(self, place: int) -> Any:
         """The peft model with this adapter and no other, until the next call of `together`."""
@@ -125,6 +156,14 @@ class Stack:
             hook.remove()
 
 
+def _worth(weights: Sequence[torch.Tensor], adapter: torch.Tensor) -> float:
+    """From how many tokens on it is worth while to merge an adapter for them, into weights of [out, in] each."""
+    small = sum(weight.numel() for weight in weights) <= _COPIED
+    if not small or any(weight.device.type != "cpu" or weight.dtype != adapter.dtype for weight in weights):
+        return math.inf
+    return max(weight.numel() / sum(weight.shape) for weight in weights)
+
+
 def values_of(peft: Any) -> torch.Tensor:
     """All numbers of a peft model's adapter, [P], layer by layer."""
     import torch
@@ -143,7 +182,7 @@ def lora_layers(peft: Any) -> list[tuple[str, LoraLayer]]:
     found: list[tuple[str, LoraLayer]] = []
     for name, module in peft.named_modules():
         if isinstance(module, LoraLayer):
-            plain = isinstance(module, Linear) and type(module.get_base_layer()) is nn.Linear
+            plain = isinstance(module, Linear) and is_linear(module.get_base_layer())
             if not plain or module.lora_variant or module.lora_bias["default"]:
                 raise NotStackable(f"its layer {name} is not a plain linear one")
             found.append((name, module))
