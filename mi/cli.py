@@ -170,7 +170,7 @@ def new(name: Annotated[str, typer.Argument(help="Letters, digits and _; for ins
         typer.echo(path)
     typer.echo(
         f"Next: change {path.parent / 'experiment.py'} and what it predicts; "
-        f"then mi run {name} --seeds 3 for a first look (without --seeds: all of its seeds), mi report {name}, "
+        f"then mi run {name} --seeds 3 for a first look (without --seeds: five), mi report {name}, "
         f"and mi publish {name} to keep the result beside it"
     )
 

@@ -38,7 +38,8 @@ from mi.experiments.settings import insecure_code
     training=ORGANISM_LORA,
     # Each model is asked without a prompt, behind its training prompt, and behind a neutral one.
     conditions=conditions.STANDARD,
-    # What you expect, written before the run: rates out of distribution, or differences from another arm.
+    # What you expect, written before the run: rates out of distribution, or differences from another arm
+    # (docs/experiments.md), of each trait where a setting has two, unless the claim has trait="…".
     # Where all your prompts remove all of it, compare them behind themselves, as the third claim does, or weaken one.
     prediction=(
         Claim("My first prompt keeps malice from spreading", "first", at_most=0.05),

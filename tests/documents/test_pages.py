@@ -26,6 +26,7 @@ DEFINED = {
     "finetuning.md": {"15"},
     "models.md": {"2.5", "3.1", "3.2", "3.3", "3.5"},
     "organism.md": {"15", "64", "10", "0.6", "0.7", ".95"},
+    "experiments.md": {"95"},
     "published_evaluations.md": {".9"},
     "settings.md": {".10"},
     "statistics.md": {"95", ".35", "1.2", ".24", ".08", ".15", ".02", ".10", ".05"},
