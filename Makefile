@@ -32,6 +32,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,serve,dev]'
 	@touch $@
+	@echo "Installed; source $(VENV)/bin/activate makes it the shell's."
 
 demo: $(STAMP)  ## The main job: train the organism on all arms with 3 seeds, print the table, draw the figures.
 	@$(BIN)/mi run $(EXPERIMENT) --seeds $(SEEDS)

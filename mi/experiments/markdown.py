@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from mi.experiments.data_models import NO_PROMPT, Experiment
+from mi.experiments.data_models import NO_PROMPT, Claim, Experiment
 from mi.experiments.figures import caption
 from mi.experiments.pipeline import labels_of
 from mi.experiments.published import Published
@@ -64,15 +64,15 @@ def against_prediction(experiment: Experiment, claims: pd.DataFrame) -> list[str
     for place, claim in enumerate(experiment.prediction):
         rows = claims[claims["claim"] == place].to_dict("records")
         shown = rows if len(rows) == 1 else [row for row in rows if row["verdict"] != HELD]
-        values = "; ".join(_value(row, experiment, len(rows) > 1) for row in shown)
+        values = "; ".join(_value(row, claim, experiment, len(rows) > 1) for row in shown)
         lines.append(_line(claim.says, bound_of(claim), tally(claims, place), values))
     return lines
 
 
-def _value(row: Mapping[Any, Any], experiment: Experiment, named: bool) -> str:
+def _value(row: Mapping[Any, Any], claim: Claim, experiment: Experiment, named: bool) -> str:
     """A claim's value with its interval, behind its setting and trait where there are several."""
     value, lower, upper = (float(str(row[name])) for name in ("value", "lower", "upper"))
-    told = "no answer" if value != value else in_figures(value, lower, upper)
+    told = "no answer" if value != value else in_figures(value, lower, upper, signed=claim.compares)
     traits = {trait for setting in experiment.settings for trait in setting.get_traits()}
     where = str(row["setting"]) if len(experiment.settings) > 1 else ""
     trait = labels_of(experiment).get(str(row["trait"]), "").lower() if len(traits) > 1 else ""
@@ -113,7 +113,9 @@ def _kept(retention: pd.DataFrame, labels: Mapping[str, str]) -> list[str]:
     lines = [_line("arm", "removed", "by", "kept", "change", "verdict"), "|---" * 6 + "|"]
     for row in retention.to_dict("records"):
         ends = [
-            "no answer" if row[what] != row[what] else in_figures(row[what], row[f"{what}_lower"], row[f"{what}_upper"])
+            "no answer"
+            if row[what] != row[what]
+            else in_figures(row[what], row[f"{what}_lower"], row[f"{what}_upper"], signed=what == "kept")
             for what in ("removed", "kept")
         ]
         traits = [labels.get(row[f"{what}_trait"], row[f"{what}_trait"]) for what in ("removed", "kept")]

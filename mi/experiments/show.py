@@ -51,7 +51,7 @@ def _against(experiment: Experiment, outcome: Outcome) -> list[str]:
     claims = against(outcome.by_seed, experiment.prediction, experiment.conditions[0].name)
     told = []
     for place, claim in enumerate(experiment.prediction):
-        value = value_of(claims, place)
+        value = value_of(claims, place, claim)
         told.append(f"  {claim.says} ({bound_of(claim)}): {tally(claims, place)}" + (f", {value}" if value else ""))
     return ["", "Predicted, and what came of it:", *told]
 

@@ -56,10 +56,12 @@ def test_a_claim_is_held_where_its_interval_lies_within_its_bounds(claim, expect
     assert verdict(claim) == expected
 
 
-def test_a_value_that_rounds_to_nothing_has_no_sign():
+def test_a_difference_is_told_with_its_sign_and_one_that_rounds_to_nothing_has_no_minus():
     rates = {("plain", "none"): [0.5, 0.5, 0.5], ("plain", "less"): [0.499, 0.499, 0.499]}
-    claims = against(table(rates), [Claim("alike", "less", at_least=-0.1, at_most=0.1, than="none")], "plain")
-    assert value_of(claims, 0).startswith("0.00 [")
+    alike, rate = Claim("alike", "less", at_least=-0.1, at_most=0.1, than="none"), Claim("half", "less", at_least=0.4)
+    claims = against(table(rates), [alike, rate], "plain")
+    assert value_of(claims, 0, alike).startswith("+0.00 [")
+    assert value_of(claims, 1, rate).startswith("0.50 [")
 
 
 def test_one_training_seed_decides_nothing_however_far_it_lies_from_the_bound():

@@ -61,7 +61,7 @@ def _prediction(sources: Sources) -> Html:
         lines = []
         for place, claim in enumerate(claims):
             verdict = "" if found is None else f" → {tally(found, place)}"
-            value = "" if found is None else value_of(found, place)
+            value = "" if found is None else value_of(found, place, claim)
             shown = (" ", tag("span", value, class_="unbroken")) if value else ()
             lines.append(tag("li", f"{claim.says} ({bound_of(claim)})", tag("b", verdict), *shown))
         return tag("blockquote", tag("b", "Predicted before the run, and what came of it"), tag("ul", *lines))

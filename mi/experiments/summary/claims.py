@@ -94,12 +94,14 @@ def tally(claims: pd.DataFrame, place: int, words: Mapping[str, str] | None = No
     return ", ".join(parts)
 
 
-def value_of(claims: pd.DataFrame, place: int) -> str:
-    """The value and the interval of the claim at this place, "0.02 [-0.01, 0.05]"; "" where it was not one answer."""
+def value_of(claims: pd.DataFrame, place: int, claim: Claim) -> str:
+    """The value and the interval of the claim, which stands at this place, "0.02 [-0.01, 0.05]", and of a difference
+    "+0.02 [-0.01, +0.05]"; "" where it was not one answer.
+    """
     rows = claims[claims["claim"] == place]
     if len(rows) != 1 or rows["value"].isna().any():
         return ""
-    return in_figures(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")))
+    return in_figures(*(float(rows[name].iloc[0]) for name in ("value", "lower", "upper")), signed=claim.compares)
 
 
 def bound_of(claim: Claim) -> str:

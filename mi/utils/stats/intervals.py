@@ -53,9 +53,13 @@ def seed_interval(per_seed_rates: Sequence[float], per_seed_n: Sequence[float], 
     return Interval(floor.mean, min(floor.lower, float(lower)), max(floor.upper, float(upper)))
 
 
-def in_figures(mean: float, lower: float, upper: float, *, between: str = " ") -> str:
-    """A value and its interval, "0.02 [-0.01, 0.05]"; what rounds to nothing has no sign."""
-    return f"{mean:z.2f}{between}[{lower:z.2f}, {upper:z.2f}]"
+def in_figures(mean: float, lower: float, upper: float, *, between: str = " ", signed: bool = False) -> str:
+    """A value and its interval, "0.02 [-0.01, 0.05]"; what rounds to nothing has no minus.
+
+    With `signed`, as a difference is told, with a plus before what has no minus.
+    """
+    form = "+z.2f" if signed else "z.2f"
+    return f"{mean:{form}}{between}[{lower:{form}}, {upper:{form}}]"
 
 
 def note(n_seeds: int) -> str:
