@@ -26,26 +26,25 @@ class Turns:
             self._free -= 1
             self._busy[near] += 1
             return
-        waiting = (near, asyncio.get_running_loop().create_future())
-        self._waiting.append(waiting)
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((near, turn))
         try:
-            await waiting[1]
+            await turn
         except asyncio.CancelledError:
-            if waiting in self._waiting:
-                self._waiting.remove(waiting)
-            else:
-                self.give(near)  # the turn had come already
+            if not turn.cancelled():
+                self.give(near)  # it had come already
             raise
 
     def give(self, near: Hashable = None) -> None:
         """Let another have the turn."""
         self._busy[near] -= 1
+        self._waiting = [each for each in self._waiting if not each[1].cancelled()]
         if not self._waiting:
             self._free += 1
             return
-        following, future = self._waiting.pop(self._next(near))
+        following, turn = self._waiting.pop(self._next(near))
         self._busy[following] += 1
-        future.set_result(None)
+        turn.set_result(None)
 
     def _next(self, near: Hashable) -> int:
         """The place of the one that follows a call that was near to this."""

@@ -78,6 +78,19 @@ def test_who_stops_waiting_takes_no_turn_with_them() -> None:
     asyncio.run(work())
 
 
+def test_a_turn_that_ends_while_another_stops_waiting_goes_to_the_next() -> None:
+    async def work() -> None:
+        turns = Turns(1)
+        order, tasks = await taken(turns, ["a", "b", "c"])
+        tasks[1].cancel()
+        turns.give("a")  # in the same breath, as when all is cancelled at once
+        for _ in range(3):
+            await asyncio.sleep(0)
+        assert order == ["a", "c"] and tasks[1].cancelled()
+
+    asyncio.run(work())
+
+
 def test_a_turn_that_came_to_one_who_was_just_leaving_goes_on_to_the_next() -> None:
     async def work() -> None:
         turns = Turns(1)
